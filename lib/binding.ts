@@ -1,0 +1,180 @@
+/**
+ * The native addon, typed by hand. The only file that loads or names it.
+ */
+import { join } from 'node:path';
+import { TLSClientCertError } from './errors';
+
+/** A failure as native code reports it; `lib/failures.ts` makes an error of it. */
+export interface FailureRecord {
+  /** Stable name, for instance `'key-mismatch'` (native/openssl/failure.h). */
+  readonly reason: string;
+  /** Which of several inputs is at fault, from 0. */
+  readonly index: number;
+  readonly detail: string;
+  /** OpenSSL's error queue, the root of the trouble first. */
+  readonly stack: readonly OpenSSLErrorRecord[];
+  /** The alert that the peer sent, if it sent one. */
+  readonly alert?: number;
+}
+
+export interface OpenSSLErrorRecord {
+  readonly text: string;
+  readonly library: string;
+  readonly reason: string;
+}
+
+/** What an operation needs next; the numbers are those of `Step` in connection.h. */
+export const Step = {
+  done: 0,
+  wantRead: 1,
+  wantVerify: 2,
+  wantClientCert: 3,
+  closed: 4,
+  failed: 5,
+} as const;
+export type Step = (typeof Step)[keyof typeof Step];
+
+declare const brand: unique symbol;
+
+export interface NativeTrustStore {
+  readonly [brand]: 'TrustStore';
+}
+
+export interface NativeContext {
+  setAsksForClientCert(asks: boolean): void;
+  asksForClientCert(): boolean;
+}
+
+export interface NativeCredential {
+  /** DER, leaf first, as it will be sent. */
+  certificates(): Buffer[];
+  /** The issuers' names in DER, the leaf's first. */
+  issuers(): Buffer[];
+}
+
+export interface NativeKeyInput {
+  bytes: Uint8Array;
+  passphrase?: Uint8Array | undefined;
+}
+
+export interface NativeRequest {
+  phase: 'handshake' | 'renegotiation' | 'post-handshake';
+  authorities: Buffer[];
+  signatureSchemes: number[];
+  certificateTypes: number[];
+  attempt: number;
+}
+
+export interface NativeChainError {
+  number: number;
+  code: string;
+  message: string;
+}
+
+export interface NativeClientAuth {
+  requested: boolean;
+  sent: boolean;
+  scheme: number | null;
+  /** Which of the credentials set in advance was taken, or -1. */
+  staticCredential: number;
+}
+
+export interface NativeConnection {
+  receive(ciphertext: Uint8Array): void;
+  receiveEnd(): void;
+  /** Bytes received and not yet used. */
+  unread(): number;
+  /** Ciphertext for the peer, or undefined when there is none. */
+  drain(): Buffer | undefined;
+  handshake(): Step;
+  /** A count of bytes, or a step as a negative number. */
+  read(plaintext: Uint8Array): number;
+  /** A count of bytes, or a step as a negative number. */
+  write(plaintext: Uint8Array): number;
+  shutdown(): Step;
+  serverChainError(): NativeChainError | null;
+  acceptServer(): void;
+  refuseServer(verifyError: number): void;
+  request(): NativeRequest;
+  whyNotSent(credential: NativeCredential): FailureRecord | null;
+  answer(credential: NativeCredential): void;
+  decline(): void;
+  askAgain(): void;
+  failure(): FailureRecord | null;
+  clientAuth(): NativeClientAuth;
+  protocol(): string;
+  cipher(): { name: string | null; standardName: string | null; version: string | null };
+  alpnProtocol(): string;
+  /** DER, leaf first, as the server sent it. */
+  peerCertificates(): Buffer[];
+  /** Frees it at once; every later call throws. */
+  destroy(): void;
+}
+
+interface Addon {
+  TrustStore: new (options: {
+    authorities: Uint8Array[];
+    crls: Uint8Array[];
+    base?: NativeTrustStore | undefined;
+    /** OpenSSL's own default files and folders instead of all these. */
+    system?: boolean | undefined;
+  }) => NativeTrustStore;
+  Context: new (options: {
+    trust: NativeTrustStore;
+    minVersion: number;
+    maxVersion: number;
+    cipherList?: string | undefined;
+    cipherSuites?: string | undefined;
+    groups?: string | undefined;
+    signatureSchemes?: string | undefined;
+    options: number;
+    allowPartialTrustChain: boolean;
+  }) => NativeContext;
+  Credential: new (
+    input:
+      | { certificate: Uint8Array; chain: Uint8Array[]; keys: NativeKeyInput[] }
+      | { pfx: Uint8Array; passphrase?: Uint8Array | undefined },
+  ) => NativeCredential;
+  Connection: new (
+    context: NativeContext,
+    options: {
+      serverName: string;
+      alpnProtocols: Uint8Array;
+      credentials: NativeCredential[];
+      asks: boolean;
+    },
+  ) => NativeConnection;
+  parseName(der: Uint8Array): { text: string; attributes: [string, string][] } | null;
+  /** How many native objects are alive in this thread. */
+  live(): { trustStores: number; contexts: number; credentials: number; connections: number };
+  opensslVersion: string;
+}
+
+function load(): Addon {
+  // Hosts without OpenSSL (Electron, Bun: BoringSSL) would fail on the first missing symbol, with
+  // a message that helps nobody.
+  if (process.versions.openssl === undefined || 'electron' in process.versions) {
+    throw unavailable('this program is not Node.js with OpenSSL (Electron and Bun use BoringSSL)');
+  }
+  try {
+    // By require, because node-gyp-build brings no types.
+    const nodeGypBuild = require('node-gyp-build') as (folder: string) => unknown;
+    return nodeGypBuild(join(__dirname, '..')) as Addon;
+  } catch (error) {
+    throw unavailable(
+      'no binary for this platform is in the package and none was built; `npm rebuild ' +
+        'tls-client-cert` with a C++17 compiler and Python builds one',
+      error,
+    );
+  }
+}
+
+function unavailable(why: string, cause?: unknown): TLSClientCertError {
+  return new TLSClientCertError(
+    'ERR_TLS_ADDON_UNAVAILABLE',
+    `tls-client-cert cannot load its native part: ${why}.`,
+    { cause },
+  );
+}
+
+export const binding: Addon = load();

@@ -1,0 +1,38 @@
+import net from 'node:net';
+import { addAbortSignal } from 'node:stream';
+import { invalidArgType } from './errors';
+import { type ConnectionOptions, normalize } from './options';
+import { TLSSocket } from './tls-socket';
+
+/**
+ * Opens a TLS connection as `tls.connect()` does, to a server that may ask for a client
+ * certificate; `clientCertCallback` answers, at once or later.
+ *
+ * @param listener - Added once for `'secureConnect'`.
+ * @returns The socket. What goes wrong with the connection comes as its `'error'`.
+ * @throws TypeError `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`; RangeError
+ *   `ERR_OUT_OF_RANGE`; and what {@link createSecureContext} throws.
+ */
+export function connect(options: ConnectionOptions, listener?: () => void): TLSSocket {
+  if (options === null || typeof options !== 'object') {
+    throw invalidArgType('options', 'of type object', options);
+  }
+  if (listener !== undefined && typeof listener !== 'function') {
+    throw invalidArgType('listener', 'of type function', listener);
+  }
+  // Everything that can be wrong with the options is found before a connection is opened.
+  const normalized = normalize(options);
+  const transport = options.socket ?? net.connect(transportOptions(options));
+  const socket = new TLSSocket(transport, normalized);
+  if (listener !== undefined) socket.once('secureConnect', listener);
+  if (options.timeout !== undefined) socket.setTimeout(options.timeout);
+  if (options.signal !== undefined) addAbortSignal(options.signal, socket);
+  return socket;
+}
+
+/** What of the options is for the socket below; the rest is for the one above it. */
+function transportOptions(options: ConnectionOptions): net.NetConnectOpts {
+  const { timeout, signal, highWaterMark, ...below } = options;
+  // Half-open, because close_notify has to follow the server's FIN where it comes first.
+  return { ...below, allowHalfOpen: true } as net.NetConnectOpts;
+}

@@ -1,0 +1,202 @@
+import { type KeyObject, X509Certificate } from 'node:crypto';
+import { types } from 'node:util';
+import { binding, type NativeCredential, type NativeKeyInput } from './binding';
+import { toBytes, toList } from './bytes';
+import { invalidArgType, invalidArgValue } from './errors';
+import { type CredentialInputNames, credentialError, translated } from './failures';
+
+/** PEM text, PEM or DER bytes. */
+export type Bytes = string | NodeJS.ArrayBufferView;
+
+/** A certificate: PEM (which may bring its chain along), DER, or parsed. */
+export type CertificateInput = Bytes | X509Certificate;
+
+/** A private key: PEM or DER (PKCS#8 or traditional, encrypted or not), or parsed. */
+export type PrivateKeyInput = Bytes | KeyObject;
+
+/** A credential from its parts. */
+export interface CertificateCredentialOptions {
+  /** The client's certificate. In PEM, certificates behind the first belong to its chain. */
+  cert: CertificateInput;
+  /** Its private key. */
+  key: PrivateKeyInput;
+  /**
+   * Intermediates, in the order in which they are sent: each certifies the one before
+   * (RFC 5246, section 7.4.2). The root may be left out. They follow those in `cert`.
+   */
+  chain?: CertificateInput | readonly CertificateInput[] | undefined;
+  /** For an encrypted key. */
+  passphrase?: Bytes | undefined;
+  pfx?: undefined;
+}
+
+/** A credential from a PKCS#12 structure. */
+export interface PfxCredentialOptions {
+  /**
+   * PKCS#12 in DER. Its certificates are brought into order, and the chain is sent up to, and
+   * without, the root.
+   */
+  pfx: NodeJS.ArrayBufferView;
+  /** The structure's passphrase. */
+  passphrase?: Bytes | undefined;
+  cert?: undefined;
+  key?: undefined;
+  chain?: undefined;
+}
+
+/** What a {@link Credential} is made from. */
+export type CredentialOptions = CertificateCredentialOptions | PfxCredentialOptions;
+
+/** Lets {@link Credential.adopt} past the constructor's parsing. */
+class Parsed {
+  constructor(readonly native: NativeCredential) {}
+}
+
+/**
+ * A certificate, its chain and its private key: parsed once, checked to belong together, and
+ * shared by any number of connections.
+ *
+ * The private key cannot be read back.
+ */
+export class Credential {
+  readonly #native: NativeCredential;
+  #certificates: readonly X509Certificate[] | undefined;
+
+  /**
+   * @throws {@link TLSClientCertError} `ERR_CREDENTIAL_INVALID`: an input cannot be read;
+   *   `ERR_CREDENTIAL_PASSPHRASE`: a passphrase is missing or wrong; `ERR_CREDENTIAL_MISMATCH`: the
+   *   key does not belong to the certificate. The error's `input` names what is at fault.
+   * @throws TypeError `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`.
+   */
+  constructor(options: CredentialOptions) {
+    this.#native = options instanceof Parsed ? options.native : parse(options);
+  }
+
+  /** @internal A credential around a native one. */
+  static adopt(native: NativeCredential): Credential {
+    return new Credential(new Parsed(native) as unknown as CredentialOptions);
+  }
+
+  /** `value` itself when it is a credential already, else a new one made from it. */
+  static from(value: Credential | CredentialOptions): Credential {
+    return value instanceof Credential ? value : new Credential(value);
+  }
+
+  /** The leaf. */
+  get certificate(): X509Certificate {
+    return this.#parsed()[0] as X509Certificate;
+  }
+
+  /** What is sent behind the leaf, in that order. */
+  get chain(): readonly X509Certificate[] {
+    return this.#parsed().slice(1);
+  }
+
+  /** The leaf's subject in one line, for logs and messages. */
+  get subject(): string {
+    return this.certificate.subject.replaceAll('\n', ', ');
+  }
+
+  /** The key's type as `KeyObject.asymmetricKeyType` has it: `'rsa'`, `'ec'`, `'ed25519'`, … */
+  get keyType(): string | undefined {
+    return this.certificate.publicKey.asymmetricKeyType;
+  }
+
+  /** @internal */
+  static nativeOf(credential: Credential): NativeCredential {
+    return credential.#native;
+  }
+
+  #parsed(): readonly X509Certificate[] {
+    this.#certificates ??= this.#native.certificates().map((der) => new X509Certificate(der));
+    return this.#certificates;
+  }
+}
+
+const NAMES: CredentialInputNames = {
+  cert: 'cert',
+  chain: (index) => `chain[${index}]`,
+  key: () => 'key',
+  pfx: 'pfx',
+  passphrase: 'passphrase',
+};
+
+function parse(options: unknown): NativeCredential {
+  if (options === null || typeof options !== 'object') {
+    throw invalidArgType('options', 'of type object', options);
+  }
+  const { cert, key, chain, pfx, passphrase } = options as Record<string, unknown>;
+  const secret = passphrase === undefined ? undefined : toBytes(passphrase, 'options.passphrase');
+  if (pfx !== undefined) {
+    if (cert !== undefined || key !== undefined || chain !== undefined) {
+      throw invalidArgValue('options.pfx', 'excludes cert, key and chain: give one or the other');
+    }
+    return fromPfx(pfx, secret, 'options.pfx', NAMES);
+  }
+  const keys = [privateKeyInput(key, secret, 'options.key')];
+  return fromCertificate(
+    certificateBytes(cert, 'options.cert'),
+    toList(chain).map((item, i) => certificateBytes(item, `options.chain[${i}]`)),
+    keys,
+    NAMES,
+  );
+}
+
+/** A native credential from parts; of the keys, the one that belongs to the certificate is taken. */
+export function fromCertificate(
+  certificate: Uint8Array,
+  chain: Uint8Array[],
+  keys: PrivateKeyBytes[],
+  names: CredentialInputNames,
+): NativeCredential {
+  try {
+    return translated(
+      () => new binding.Credential({ certificate, chain, keys }),
+      (failure) => credentialError(failure, names),
+    );
+  } finally {
+    for (const key of keys) if (key.ours) key.bytes.fill(0);
+  }
+}
+
+export function fromPfx(
+  pfx: unknown,
+  passphrase: Uint8Array | undefined,
+  name: string,
+  names: CredentialInputNames,
+): NativeCredential {
+  if (typeof pfx === 'string') {
+    // It is binary: a string of it was damaged when it was decoded.
+    throw invalidArgType(name, 'an instance of Buffer, TypedArray or DataView', pfx);
+  }
+  const bytes = toBytes(pfx, name);
+  return translated(
+    () => new binding.Credential({ pfx: bytes, passphrase }),
+    (failure) => credentialError(failure, names),
+  );
+}
+
+export function certificateBytes(value: unknown, name: string): Uint8Array {
+  return value instanceof X509Certificate ? value.raw : toBytes(value, name);
+}
+
+export interface PrivateKeyBytes extends NativeKeyInput {
+  /** The bytes are a copy made here, to be wiped after use. */
+  ours: boolean;
+}
+
+export function privateKeyInput(
+  value: unknown,
+  passphrase: Uint8Array | undefined,
+  name: string,
+): PrivateKeyBytes {
+  if (types.isKeyObject(value)) {
+    const key = value as KeyObject;
+    if (key.type !== 'private') {
+      throw invalidArgValue(name, `must be a private key, not a ${key.type} one`);
+    }
+    return { bytes: key.export({ type: 'pkcs8', format: 'der' }), ours: true };
+  }
+  const copied = typeof value === 'string';
+  return { bytes: toBytes(value, name), passphrase, ours: copied };
+}

@@ -1,0 +1,114 @@
+/**
+ * The errors of this package: one class, told apart by `code`.
+ */
+import { types } from 'node:util';
+
+/**
+ * Codes of this package's own. Where `node:tls` or OpenSSL has a code for a failure
+ * (`ECONNRESET`, `DEPTH_ZERO_SELF_SIGNED_CERT`, `ERR_TLS_CERT_ALTNAME_INVALID`, `ERR_SSL_…`), that
+ * one is used instead.
+ */
+export type TLSClientCertErrorCode =
+  /** An input of a credential cannot be read; `input` names it. */
+  | 'ERR_CREDENTIAL_INVALID'
+  /** A passphrase is missing or wrong; `input` names what it is for. */
+  | 'ERR_CREDENTIAL_PASSPHRASE'
+  /** The private key does not belong to the certificate. */
+  | 'ERR_CREDENTIAL_MISMATCH'
+  /** OpenSSL would send no certificate in place of this one; `reason` says why. */
+  | 'ERR_CREDENTIAL_UNUSABLE'
+  /** The client certificate callback threw or rejected; `cause` is what it threw. */
+  | 'ERR_CLIENT_CERT_CALLBACK'
+  /** The callback's answer is neither a credential, nor null, nor a promise, nor SUSPEND. */
+  | 'ERR_CLIENT_CERT_ANSWER'
+  /** No answer came within `clientCertTimeout`. */
+  | 'ERR_CLIENT_CERT_TIMEOUT'
+  /** `suspension.abort()` was called; `cause` is its argument. */
+  | 'ERR_CLIENT_CERT_ABORTED'
+  /** `requireClientCert` is set and no certificate was sent. */
+  | 'ERR_CLIENT_CERT_REQUIRED'
+  /** The callback returned SUSPEND and nobody listens to 'suspend'. */
+  | 'ERR_CLIENT_CERT_SUSPEND_UNHEARD'
+  /** A suspension was used a second time, or after its handshake was over. */
+  | 'ERR_SUSPENSION_SPENT'
+  /** A certificate authority of the option `ca` cannot be read. */
+  | 'ERR_TLS_CA_INVALID'
+  /** `checkServerIdentity` threw; `cause` is what it threw. */
+  | 'ERR_TLS_CHECK_SERVER_IDENTITY'
+  /** The server authenticated itself with no certificate at all. */
+  | 'ERR_TLS_NO_SERVER_CERTIFICATE'
+  /** The native part of the package cannot be loaded here. */
+  | 'ERR_TLS_ADDON_UNAVAILABLE'
+  /** The connection, and with it what is asked for, is gone. */
+  | 'ERR_TLS_CONNECTION_OVER';
+
+/** Facts about a failure beside its sentence. */
+export interface ErrorDetails {
+  cause?: unknown;
+  /** The option or argument at fault, for instance `'chain[1]'`. */
+  input?: string | undefined;
+  /** A stable word for what is wrong, for instance `'key-too-small'`; OpenSSL's words for `ERR_SSL_…`. */
+  reason?: string | undefined;
+  /** The alert that the server sent, by its name in RFC 8446, section 6. */
+  alert?: string | undefined;
+  /** OpenSSL's library, as `node:tls` reports it, for instance `'SSL routines'`. */
+  library?: string | undefined;
+  /** The rest of OpenSSL's error queue. */
+  opensslErrorStack?: string[] | undefined;
+}
+
+/**
+ * Every error that this package makes, but for wrong arguments, which are a `TypeError` or
+ * `RangeError` with Node's code.
+ */
+export class TLSClientCertError extends Error {
+  /** One of {@link TLSClientCertErrorCode}, or a code of Node's or OpenSSL's. */
+  readonly code: TLSClientCertErrorCode | (string & {});
+  readonly input?: string;
+  readonly reason?: string;
+  readonly alert?: string;
+  readonly library?: string;
+  readonly opensslErrorStack?: string[];
+
+  constructor(
+    code: TLSClientCertErrorCode | (string & {}),
+    message: string,
+    details: ErrorDetails = {},
+  ) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.name = 'TLSClientCertError';
+    this.code = code;
+    for (const name of ['input', 'reason', 'alert', 'library', 'opensslErrorStack'] as const) {
+      if (details[name] !== undefined) Object.assign(this, { [name]: details[name] });
+    }
+  }
+}
+
+/** As Node does it: `ERR_INVALID_ARG_TYPE` with the name of the argument and what came instead. */
+export function invalidArgType(name: string, expected: string, actual: unknown): TypeError {
+  const kind = name.includes('.') ? 'property' : 'argument';
+  const error = new TypeError(
+    `The "${name}" ${kind} must be ${expected}. Received ${describe(actual)}`,
+  );
+  return Object.assign(error, { code: 'ERR_INVALID_ARG_TYPE' });
+}
+
+/** As Node does it: `ERR_INVALID_ARG_VALUE`. The value is not shown: it may be a secret. */
+export function invalidArgValue(name: string, why: string): TypeError {
+  const error = new TypeError(`The property '${name}' ${why}`);
+  return Object.assign(error, { code: 'ERR_INVALID_ARG_VALUE' });
+}
+
+/** Names the kind of a value, never the value: it may be a key or a passphrase. */
+export function describe(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (typeof value === 'function') return `function ${value.name}`;
+  if (typeof value !== 'object') return `type ${typeof value}`;
+  const name = Object.getPrototypeOf(value)?.constructor?.name;
+  return typeof name === 'string' && name !== '' ? `an instance of ${name}` : 'an object';
+}
+
+/** What a thrown value has to say. Not by `instanceof`: it may come from another realm. */
+export function messageOf(thrown: unknown): string {
+  return types.isNativeError(thrown) ? thrown.message : describe(thrown);
+}

@@ -1,0 +1,244 @@
+/**
+ * From the native part's records to public errors.
+ */
+import { alertName } from './alerts';
+import type { FailureRecord } from './binding';
+import { TLSClientCertError } from './errors';
+
+/** Runs a native constructor and throws the public error in place of its record. */
+export function translated<T>(
+  construct: () => T,
+  translate: (failure: FailureRecord) => TLSClientCertError,
+): T {
+  try {
+    return construct();
+  } catch (error) {
+    const failure = (error as { failure?: FailureRecord }).failure;
+    if (failure === undefined) throw error;
+    throw translate(failure);
+  }
+}
+
+/** OpenSSL's own words, for the end of a sentence; empty when it said nothing. */
+function openssl(failure: FailureRecord): string {
+  const root = failure.stack[0];
+  return root === undefined ? '' : ` OpenSSL says: ${root.text}.`;
+}
+
+function details(failure: FailureRecord) {
+  const [root, ...rest] = failure.stack;
+  return {
+    library: root?.library,
+    opensslErrorStack: rest.length > 0 ? rest.map((record) => record.text) : undefined,
+  };
+}
+
+/** How the inputs of a credential are called where the caller wrote them. */
+export interface CredentialInputNames {
+  cert: string;
+  chain: (index: number) => string;
+  key: (index: number) => string;
+  pfx: string;
+  passphrase: string;
+}
+
+export function credentialError(
+  failure: FailureRecord,
+  names: CredentialInputNames,
+): TLSClientCertError {
+  const unreadable = (input: string, what: string) =>
+    new TLSClientCertError(
+      'ERR_CREDENTIAL_INVALID',
+      `${input} holds no readable ${what} (PEM or DER).${openssl(failure)}`,
+      { input, reason: failure.reason, ...details(failure) },
+    );
+  const passphrase = (input: string, sentence: string) =>
+    new TLSClientCertError('ERR_CREDENTIAL_PASSPHRASE', sentence, {
+      input,
+      reason: failure.reason,
+      ...details(failure),
+    });
+  const key = names.key(failure.index);
+  switch (failure.reason) {
+    case 'certificate-unreadable':
+      return unreadable(names.cert, 'certificate');
+    case 'chain-unreadable':
+      return unreadable(names.chain(failure.index), 'certificate');
+    case 'key-unreadable':
+      return unreadable(key, 'private key');
+    case 'key-passphrase-missing':
+      return passphrase(key, `${key} is encrypted: give its passphrase in ${names.passphrase}.`);
+    case 'key-passphrase-wrong':
+      return passphrase(
+        key,
+        `${key} cannot be decrypted with ${names.passphrase}: the passphrase is wrong, or the key is damaged.`,
+      );
+    case 'key-mismatch':
+      return new TLSClientCertError(
+        'ERR_CREDENTIAL_MISMATCH',
+        `${names.key(0)} does not belong to the certificate in ${names.cert}: their public keys ` +
+          `differ. Give the key that the certificate was issued for.${openssl(failure)}`,
+        { input: names.key(0), reason: failure.reason, ...details(failure) },
+      );
+    case 'pfx-unreadable':
+      return new TLSClientCertError(
+        'ERR_CREDENTIAL_INVALID',
+        `${names.pfx} is no readable PKCS#12 (PFX) structure.${openssl(failure)}`,
+        { input: names.pfx, reason: failure.reason, ...details(failure) },
+      );
+    case 'pfx-unsupported':
+      return new TLSClientCertError(
+        'ERR_CREDENTIAL_INVALID',
+        `${names.pfx} is encrypted with an algorithm that OpenSSL 3 keeps in its legacy provider ` +
+          `(RC2 or the like). Export it again with a current one, for instance by ` +
+          `\`openssl pkcs12 -legacy\` to PEM and \`openssl pkcs12 -export\` back.${openssl(failure)}`,
+        { input: names.pfx, reason: failure.reason, ...details(failure) },
+      );
+    case 'pfx-passphrase-wrong':
+      return passphrase(
+        names.pfx,
+        `${names.pfx} cannot be opened with ${names.passphrase}: the passphrase is missing or wrong.`,
+      );
+    case 'pfx-incomplete':
+      return new TLSClientCertError(
+        'ERR_CREDENTIAL_INVALID',
+        `${names.pfx} holds no ${failure.detail}: a client certificate needs both certificate and private key.`,
+        { input: names.pfx, reason: failure.reason },
+      );
+    default:
+      return internalError(failure);
+  }
+}
+
+const CONTEXT_FAILURES: Readonly<Record<string, { option: string; what: string; code: string }>> = {
+  'protocol-versions': {
+    option: 'options.minVersion',
+    what: 'and maxVersion leave no protocol version that this OpenSSL supports',
+    code: 'ERR_TLS_PROTOCOL_VERSION_CONFLICT',
+  },
+  'cipher-list': {
+    option: 'options.ciphers',
+    what: 'names no cipher that this OpenSSL knows',
+    code: 'ERR_SSL_NO_CIPHER_MATCH',
+  },
+  'cipher-suites': {
+    option: 'options.ciphers',
+    what: 'names a TLS 1.3 cipher suite that this OpenSSL does not know',
+    code: 'ERR_SSL_NO_CIPHER_MATCH',
+  },
+  groups: {
+    option: 'options.ecdhCurve',
+    what: 'names a curve or group that this OpenSSL does not know',
+    code: 'ERR_CRYPTO_OPERATION_FAILED',
+  },
+  'signature-schemes': {
+    option: 'options.sigalgs',
+    what: 'names a signature algorithm that this OpenSSL does not know',
+    code: 'ERR_CRYPTO_OPERATION_FAILED',
+  },
+  'server-name': {
+    option: 'options.servername',
+    what: 'cannot be sent as a server name (RFC 6066, section 3: at most 255 bytes)',
+    code: 'ERR_INVALID_ARG_VALUE',
+  },
+  'alpn-protocols': {
+    option: 'options.ALPNProtocols',
+    what: 'is no valid list of protocol names (RFC 7301, section 3.1)',
+    code: 'ERR_INVALID_ARG_VALUE',
+  },
+};
+
+export function contextError(failure: FailureRecord): TLSClientCertError {
+  const index = failure.index;
+  if (failure.reason === 'authority-unreadable') {
+    return new TLSClientCertError(
+      'ERR_TLS_CA_INVALID',
+      `options.ca[${index}] holds no readable certificate (PEM or DER).${openssl(failure)}`,
+      { input: `options.ca[${index}]`, reason: failure.reason, ...details(failure) },
+    );
+  }
+  if (failure.reason === 'crl-unreadable') {
+    return new TLSClientCertError(
+      'ERR_CRYPTO_OPERATION_FAILED',
+      `options.crl[${index}] holds no readable certificate revocation list (PEM or DER).${openssl(failure)}`,
+      { input: `options.crl[${index}]`, reason: failure.reason, ...details(failure) },
+    );
+  }
+  const known = CONTEXT_FAILURES[failure.reason];
+  if (known === undefined) return internalError(failure);
+  return new TLSClientCertError(known.code, `${known.option} ${known.what}.${openssl(failure)}`, {
+    input: known.option,
+    reason: failure.reason,
+    ...details(failure),
+  });
+}
+
+/** Why a credential would not be sent. `subject` is its certificate's, for the sentence. */
+export function unusableError(failure: FailureRecord, subject: string): TLSClientCertError {
+  const which =
+    failure.index === 0 ? 'its certificate' : `certificate ${failure.index} of its chain`;
+  const why: Readonly<Record<string, string>> = {
+    'key-too-small': `${which} has ${failure.detail}. Use a stronger key, or lower the level with "@SECLEVEL=" in ciphers`,
+    'signature-too-weak': `${which} carries ${failure.detail}. Have it issued anew with SHA-256, or lower the level with "@SECLEVEL=" in ciphers`,
+    'no-common-scheme':
+      'its key can sign under none of the signature schemes that the server and this client have in common (request.signatureSchemes, option sigalgs). Use a key of another type',
+    'certificate-scheme-refused':
+      'its certificate is signed under a scheme that the server does not take in certificates (signature_algorithms_cert). Use one that was issued with another signature',
+    'not-sent': `OpenSSL refused to load or send it.${openssl(failure)}`,
+  };
+  const sentence = (why[failure.reason] ?? `${failure.reason}.${openssl(failure)}`).replace(
+    /\.$/,
+    '',
+  );
+  return new TLSClientCertError(
+    'ERR_CREDENTIAL_UNUSABLE',
+    `The client certificate ${subject} would not be sent: ${sentence}.`,
+    { reason: failure.reason, ...details(failure) },
+  );
+}
+
+const ALERT_HINTS: Readonly<Record<string, string>> = {
+  certificate_required: 'the server demands a client certificate and got none',
+  unknown_ca: "the server does not trust the authority of this client's certificate",
+  bad_certificate: "the server rejects this client's certificate",
+  unsupported_certificate: 'the server does not take a client certificate of this kind',
+  certificate_revoked: "this client's certificate was revoked",
+  certificate_expired: "this client's certificate has expired",
+  certificate_unknown: "the server could not accept this client's certificate",
+  access_denied: 'the server knows this client and denies it access',
+  handshake_failure:
+    'the two sides found no common settings, or the server demands a client certificate',
+};
+
+/** A failure of the handshake or the record layer, with the code that `node:tls` would give. */
+export function protocolError(failure: FailureRecord): TLSClientCertError {
+  const root = failure.stack[0];
+  if (root === undefined) return internalError(failure);
+  const prefix = root.library === 'SSL routines' ? 'ERR_SSL_' : 'ERR_OSSL_';
+  const code = prefix + root.reason.toUpperCase().replaceAll(' ', '_');
+  // Only an error that OpenSSL reports as the peer's alert is one: a close_notify before a
+  // truncation, or an alert long past, is not.
+  const alert =
+    failure.alert !== undefined && / alert /.test(root.reason)
+      ? alertName(failure.alert)
+      : undefined;
+  const hint = alert === undefined ? undefined : ALERT_HINTS[alert];
+  const sentence =
+    alert === undefined
+      ? root.reason
+      : `the server sent the alert ${alert}${hint === undefined ? '' : `: ${hint}`}`;
+  return new TLSClientCertError(code, `TLS failed: ${sentence} (${root.text}).`, {
+    ...details(failure),
+    reason: root.reason,
+    alert,
+  });
+}
+
+/** Something that should not happen, with all that is known about it. */
+function internalError(failure: FailureRecord): TLSClientCertError {
+  return new TLSClientCertError(
+    'ERR_CRYPTO_OPERATION_FAILED',
+    `An OpenSSL operation failed (${failure.reason}).${openssl(failure)}`,
+    { reason: failure.reason, ...details(failure) },
+  );
+}

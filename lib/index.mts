@@ -1,0 +1,2 @@
+/** The same package as an ES module. */
+export * from './index.js';

@@ -1,0 +1,34 @@
+/**
+ * TLS clients that answer a server's request for a certificate when it is asked.
+ *
+ * @packageDocumentation
+ */
+export { CertificateRequest, DistinguishedName } from './certificate-request';
+export { connect } from './connect';
+export {
+  type Bytes,
+  type CertificateCredentialOptions,
+  type CertificateInput,
+  Credential,
+  type CredentialOptions,
+  type PfxCredentialOptions,
+  type PrivateKeyInput,
+} from './credential';
+export { type ErrorDetails, TLSClientCertError, type TLSClientCertErrorCode } from './errors';
+export type { ConnectionOptions } from './options';
+export {
+  createSecureContext,
+  type KeyWithPassphrase,
+  type PfxWithPassphrase,
+  SecureContext,
+  type SecureContextOptions,
+} from './secure-context';
+export { Suspension } from './suspension';
+export { TLSSocket } from './tls-socket';
+export {
+  type ClientAuth,
+  type ClientCertAnswer,
+  type ClientCertCallback,
+  type ClientCertCallbackContext,
+  SUSPEND,
+} from './types';

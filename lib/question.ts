@@ -1,0 +1,198 @@
+import type { CertificateRequest } from './certificate-request';
+import { Credential } from './credential';
+import { describe, messageOf, TLSClientCertError } from './errors';
+import { Suspension } from './suspension';
+import { type ClientCertAnswer, type ClientCertCallback, SUSPEND } from './types';
+
+/** How a question ends, or goes on. */
+export type Outcome =
+  | { readonly kind: 'credential'; readonly credential: Credential }
+  | { readonly kind: 'decline' }
+  | { readonly kind: 'again' }
+  | { readonly kind: 'failure'; readonly error: TLSClientCertError };
+
+/** What the question needs of the socket that it belongs to. */
+export interface QuestionOwner {
+  /** Called at most once for each {@link Question.put}. */
+  settled(outcome: Outcome): void;
+  /** Emits 'suspend'; false when nobody listens. */
+  suspended(suspension: Suspension): boolean;
+}
+
+/**
+ * One request of a server's, put to the callback once, or again after `resume()`. It takes the
+ * first answer and no other, and none after {@link cancel}.
+ */
+export class Question {
+  readonly #owner: QuestionOwner;
+  readonly #timeout: number;
+  /** Which call of the callback is waited for; answers to any other come too late. */
+  #turn = 0;
+  #over = false;
+  #timer: NodeJS.Timeout | undefined;
+  #abort: AbortController | undefined;
+  #reason: Error | undefined;
+  #suspension: Suspension | undefined;
+
+  /** @param timeout - Milliseconds for all attempts together; 0: no limit. */
+  constructor(owner: QuestionOwner, timeout: number) {
+    this.#owner = owner;
+    this.#timeout = timeout;
+  }
+
+  /** Calls the callback. The outcome may arrive before this returns, or much later. */
+  put(request: CertificateRequest, callback: ClientCertCallback): void {
+    const turn = ++this.#turn;
+    const settle = (outcome: Outcome) => this.#settle(turn, outcome);
+    let answer: ReturnType<ClientCertCallback>;
+    try {
+      answer = callback(request, this.#context());
+    } catch (error) {
+      settle({ kind: 'failure', error: callbackError('threw', error) });
+      return;
+    }
+    this.#take(request, answer, settle);
+  }
+
+  /** No answer is of use any more: `reason` reaches the signal. */
+  cancel(reason: Error): void {
+    if (this.#over) return;
+    this.#end(reason, `the connection is over (${reason.message})`);
+    this.#abort?.abort(reason);
+  }
+
+  #take(
+    request: CertificateRequest,
+    answer: ReturnType<ClientCertCallback>,
+    settle: (outcome: Outcome) => void,
+  ): void {
+    if (answer === SUSPEND) {
+      this.#suspend(request, settle);
+    } else if (isPromiseLike(answer)) {
+      this.#startTimer();
+      // Through a promise of our own, which a foreign thenable cannot settle twice or call at once.
+      Promise.resolve(answer).then(
+        (value) => {
+          if (value === SUSPEND) this.#suspend(request, settle);
+          else settle(outcomeOf(value));
+        },
+        (error) => settle({ kind: 'failure', error: callbackError('rejected', error) }),
+      );
+    } else {
+      settle(outcomeOf(answer));
+    }
+  }
+
+  #suspend(request: CertificateRequest, settle: (outcome: Outcome) => void): void {
+    if (this.#over) return;
+    this.#startTimer();
+    const suspension = new Suspension(request, this.#context().signal, {
+      again: () => settle({ kind: 'again' }),
+      answer: (answer) => this.#take(request, answer, settle),
+      fail: (error) => settle({ kind: 'failure', error }),
+    });
+    this.#suspension = suspension;
+    if (this.#owner.suspended(suspension)) return;
+    const error = new TLSClientCertError(
+      'ERR_CLIENT_CERT_SUSPEND_UNHEARD',
+      "The client certificate callback returned SUSPEND, but nobody listens to the socket's " +
+        "'suspend' event: nobody could resume the handshake. Add the listener before connecting.",
+    );
+    settle({ kind: 'failure', error });
+  }
+
+  #settle(turn: number, outcome: Outcome): void {
+    if (this.#over || turn !== this.#turn) return;
+    if (outcome.kind === 'again') {
+      this.#turn++;
+    } else {
+      const reason = outcome.kind === 'failure' ? outcome.error : undefined;
+      this.#end(reason, 'the server was answered');
+      if (reason !== undefined) this.#abort?.abort(reason);
+    }
+    this.#owner.settled(outcome);
+  }
+
+  #end(reason: Error | undefined, spentBy: string): void {
+    this.#over = true;
+    this.#reason = reason;
+    clearTimeout(this.#timer);
+    if (this.#suspension !== undefined) Suspension.expire(this.#suspension, spentBy);
+  }
+
+  /** From the first suspension on; an answer given at once costs no timer. */
+  #startTimer(): void {
+    if (this.#timeout === 0 || this.#timer !== undefined || this.#over) return;
+    this.#timer = setTimeout(() => {
+      const error = new TLSClientCertError(
+        'ERR_CLIENT_CERT_TIMEOUT',
+        `The client certificate callback gave no answer within clientCertTimeout (${this.#timeout} ms).`,
+      );
+      this.#settle(this.#turn, { kind: 'failure', error });
+    }, this.#timeout);
+    // The socket keeps the process alive; where it is unref'd, this must not.
+    this.#timer.unref();
+  }
+
+  /** The signal is made when it is first looked at: most callbacks never do. */
+  #context(): { readonly signal: AbortSignal } {
+    const signal = () => {
+      if (this.#abort === undefined) {
+        this.#abort = new AbortController();
+        if (this.#over && this.#reason !== undefined) this.#abort.abort(this.#reason);
+      }
+      return this.#abort.signal;
+    };
+    return {
+      get signal() {
+        return signal();
+      },
+    };
+  }
+}
+
+function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
+  return (
+    value !== null &&
+    (typeof value === 'object' || typeof value === 'function') &&
+    typeof (value as { then?: unknown }).then === 'function'
+  );
+}
+
+function outcomeOf(answer: ClientCertAnswer | unknown): Outcome {
+  if (answer === null || answer === undefined) return { kind: 'decline' };
+  if (answer instanceof Credential) return { kind: 'credential', credential: answer };
+  const looksRight =
+    typeof answer === 'object' && ('cert' in answer || 'key' in answer || 'pfx' in answer);
+  if (!looksRight) {
+    const error = new TLSClientCertError(
+      'ERR_CLIENT_CERT_ANSWER',
+      `The client certificate callback answered with ${describe(answer)}. It must return a ` +
+        'Credential or { cert, key, chain } or { pfx, passphrase }, null to decline, a promise of ' +
+        'one of these, or SUSPEND.',
+    );
+    return { kind: 'failure', error };
+  }
+  try {
+    return { kind: 'credential', credential: Credential.from(answer as never) };
+  } catch (error) {
+    return { kind: 'failure', error: answerError(error) };
+  }
+}
+
+function answerError(error: unknown): TLSClientCertError {
+  if (error instanceof TLSClientCertError) return error;
+  return new TLSClientCertError(
+    'ERR_CLIENT_CERT_ANSWER',
+    `The client certificate callback's answer makes no credential: ${messageOf(error)}`,
+    { cause: error },
+  );
+}
+
+function callbackError(how: 'threw' | 'rejected', error: unknown): TLSClientCertError {
+  return new TLSClientCertError(
+    'ERR_CLIENT_CERT_CALLBACK',
+    `The client certificate callback ${how === 'threw' ? 'threw an error' : 'returned a promise that was rejected'}: ${messageOf(error)}`,
+    { cause: error },
+  );
+}

@@ -1,0 +1,305 @@
+import tls from 'node:tls';
+import { binding, type NativeContext } from './binding';
+import { toBytes, toList } from './bytes';
+import {
+  type Bytes,
+  type CertificateInput,
+  Credential,
+  certificateBytes,
+  fromCertificate,
+  fromPfx,
+  type PrivateKeyInput,
+  privateKeyInput,
+} from './credential';
+import { invalidArgType, invalidArgValue } from './errors';
+import { contextError, translated } from './failures';
+import { customTrust } from './trust';
+import type { ClientCertCallback } from './types';
+
+/** A private key with a passphrase of its own, as `node:tls` takes it. */
+export interface KeyWithPassphrase {
+  pem: Bytes;
+  passphrase?: Bytes | undefined;
+}
+
+/** A PKCS#12 structure with a passphrase of its own, as `node:tls` takes it. */
+export interface PfxWithPassphrase {
+  buf: NodeJS.ArrayBufferView;
+  passphrase?: Bytes | undefined;
+}
+
+/**
+ * Options of {@link createSecureContext}. Names, types and defaults are those of
+ * `tls.createSecureContext()` unless a line says otherwise.
+ */
+export interface SecureContextOptions {
+  /** Trusted authorities, in place of Node's default ones. PEM; DER is taken as well. */
+  ca?: CertificateInput | readonly CertificateInput[] | undefined;
+  /**
+   * Certificate chains to send when the server asks, leaf first, one for each of `key` in any
+   * order. The first that suits the request is sent. Nobody is asked then:
+   * `clientCertCallback` is not called, as SSL_CTX_set_client_cert_cb(3) has it.
+   */
+  cert?: CertificateInput | readonly CertificateInput[] | undefined;
+  /** Private keys to `cert`. */
+  key?:
+    | PrivateKeyInput
+    | KeyWithPassphrase
+    | readonly (PrivateKeyInput | KeyWithPassphrase)[]
+    | undefined;
+  /** PKCS#12 structures, in place of `cert` and `key`. */
+  pfx?:
+    | NodeJS.ArrayBufferView
+    | PfxWithPassphrase
+    | readonly (NodeJS.ArrayBufferView | PfxWithPassphrase)[]
+    | undefined;
+  /** For encrypted `key` and `pfx` that bring none of their own. */
+  passphrase?: Bytes | undefined;
+  /** Revocation lists. When given, there must be one for every authority in the server's chain. */
+  crl?: Bytes | readonly Bytes[] | undefined;
+  /** Cipher names of TLS 1.2 and 1.3 in one list, separated by colons. Default: `tls.DEFAULT_CIPHERS`. */
+  ciphers?: string | undefined;
+  /** Groups for key agreement, separated by colons, or `'auto'`. Default: `tls.DEFAULT_ECDH_CURVE`. */
+  ecdhCurve?: string | undefined;
+  /** Signature algorithms, separated by colons. Default: OpenSSL's. */
+  sigalgs?: string | undefined;
+  /** Default: `tls.DEFAULT_MIN_VERSION`. */
+  minVersion?: tls.SecureVersion | undefined;
+  /** Default: `tls.DEFAULT_MAX_VERSION`. */
+  maxVersion?: tls.SecureVersion | undefined;
+  /** A mask of `crypto.constants.SSL_OP_…`. */
+  secureOptions?: number | undefined;
+  /** Take any certificate in `ca` as an anchor, not only self-signed ones. Default: `false`. */
+  allowPartialTrustChain?: boolean | undefined;
+  /** What {@link SecureContext.setClientCertCallback} sets. */
+  clientCertCallback?: ClientCertCallback | null | undefined;
+}
+
+/**
+ * What connections have in common: trust, protocol settings, credentials set in advance, and the
+ * client certificate callback. It mirrors OpenSSL's `SSL_CTX`.
+ */
+export class SecureContext {
+  readonly #native: NativeContext;
+  readonly #credentials: readonly Credential[];
+  #clientCertCallback: ClientCertCallback | null = null;
+
+  /** @internal Use {@link createSecureContext}. */
+  constructor(native: NativeContext, credentials: readonly Credential[]) {
+    this.#native = native;
+    this.#credentials = credentials;
+  }
+
+  /**
+   * Sets the function that is called when a server asks for a client certificate; `null` registers
+   * no callback in OpenSSL at all, and requests are declined.
+   *
+   * It holds for requests that arrive from now on. A callback in the options of `connect()` goes
+   * before this one.
+   *
+   * @throws TypeError `ERR_INVALID_ARG_TYPE`
+   * @see SSL_CTX_set_client_cert_cb(3)
+   */
+  setClientCertCallback(callback: ClientCertCallback | null): void {
+    if (callback !== null && typeof callback !== 'function') {
+      throw invalidArgType('callback', 'of type function or null', callback);
+    }
+    this.#clientCertCallback = callback;
+    this.#native.setAsksForClientCert(callback !== null);
+  }
+
+  /**
+   * The function set, or `null`.
+   *
+   * @see SSL_CTX_get_client_cert_cb(3)
+   */
+  getClientCertCallback(): ClientCertCallback | null {
+    return this.#clientCertCallback;
+  }
+
+  /** Credentials set in advance by `cert` and `key` or `pfx`. */
+  get credentials(): readonly Credential[] {
+    return this.#credentials;
+  }
+
+  /** @internal */
+  static nativeOf(context: SecureContext): NativeContext {
+    return context.#native;
+  }
+}
+
+/**
+ * Makes a context that any number of connections may share, as `tls.createSecureContext()` does.
+ *
+ * @throws TypeError `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`; Error
+ *   `ERR_TLS_INVALID_PROTOCOL_VERSION`.
+ * @throws {@link TLSClientCertError} `ERR_CREDENTIAL_…` for `cert`, `key` and `pfx`;
+ *   `ERR_TLS_CA_INVALID`; `ERR_SSL_NO_CIPHER_MATCH`; `ERR_TLS_PROTOCOL_VERSION_CONFLICT`;
+ *   `ERR_CRYPTO_OPERATION_FAILED` for `crl`, `ecdhCurve` and `sigalgs`.
+ */
+export function createSecureContext(options: SecureContextOptions = {}): SecureContext {
+  if (options === null || typeof options !== 'object') {
+    throw invalidArgType('options', 'of type object', options);
+  }
+  const ca =
+    options.ca === undefined || options.ca === null
+      ? undefined
+      : toList(options.ca).map((item, i) => certificateBytes(item, `options.ca[${i}]`));
+  const crls = toList(options.crl).map((item, i) => toBytes(item, `options.crl[${i}]`));
+  const { cipherList, cipherSuites, minVersion, maxVersion } = protocolSettings(options);
+  const groups = optionalString(options.ecdhCurve, 'options.ecdhCurve') ?? tls.DEFAULT_ECDH_CURVE;
+  const credentials = staticCredentials(options);
+  const native = translated(
+    () =>
+      new binding.Context({
+        trust: customTrust(ca, crls),
+        minVersion,
+        maxVersion,
+        cipherList,
+        cipherSuites,
+        groups: groups === 'auto' ? undefined : groups,
+        signatureSchemes: optionalString(options.sigalgs, 'options.sigalgs'),
+        options: secureOptions(options.secureOptions),
+        allowPartialTrustChain: options.allowPartialTrustChain === true,
+      }),
+    contextError,
+  );
+  const context = new SecureContext(native, credentials);
+  if (options.clientCertCallback !== undefined) {
+    context.setClientCertCallback(options.clientCertCallback);
+  }
+  return context;
+}
+
+const VERSIONS: Readonly<Record<tls.SecureVersion, number>> = {
+  TLSv1: 0x0301,
+  'TLSv1.1': 0x0302,
+  'TLSv1.2': 0x0303,
+  'TLSv1.3': 0x0304,
+};
+
+function version(value: unknown, fallback: tls.SecureVersion, which: string): number {
+  const name = value ?? fallback;
+  if (typeof name === 'string' && Object.hasOwn(VERSIONS, name)) {
+    return VERSIONS[name as tls.SecureVersion];
+  }
+  const shown = typeof name === 'string' ? JSON.stringify(name) : typeof name;
+  throw Object.assign(
+    new TypeError(
+      `${shown} is not a valid ${which} TLS protocol version: use one of ${Object.keys(VERSIONS).join(', ')}`,
+    ),
+    { code: 'ERR_TLS_INVALID_PROTOCOL_VERSION' },
+  );
+}
+
+/** Splits the one cipher list as node:tls does: a list without a version's ciphers rules it out. */
+function protocolSettings(options: SecureContextOptions) {
+  let minVersion = version(options.minVersion, tls.DEFAULT_MIN_VERSION, 'minimum');
+  let maxVersion = version(options.maxVersion, tls.DEFAULT_MAX_VERSION, 'maximum');
+  const ciphers = optionalString(options.ciphers, 'options.ciphers') ?? tls.DEFAULT_CIPHERS;
+  const names = ciphers.split(':').filter((name) => name.length > 0);
+  const cipherSuites = names.filter((name) => name.startsWith('TLS_')).join(':');
+  const cipherList = names.filter((name) => !name.startsWith('TLS_')).join(':');
+  if (names.length === 0) throw invalidArgValue('options.ciphers', 'names no cipher');
+  if (cipherSuites === '' && maxVersion > VERSIONS['TLSv1.2'] && minVersion < maxVersion) {
+    maxVersion = VERSIONS['TLSv1.2'];
+  }
+  if (cipherList === '' && minVersion < VERSIONS['TLSv1.3'] && maxVersion > VERSIONS['TLSv1.2']) {
+    minVersion = VERSIONS['TLSv1.3'];
+  }
+  if (minVersion > maxVersion) {
+    throw Object.assign(
+      new TypeError('options.minVersion is above options.maxVersion: no protocol version is left'),
+      { code: 'ERR_TLS_PROTOCOL_VERSION_CONFLICT' },
+    );
+  }
+  return {
+    minVersion,
+    maxVersion,
+    // An empty list of suites is left to OpenSSL only where TLS 1.3 cannot be spoken anyway.
+    cipherSuites,
+    cipherList: cipherList === '' ? undefined : cipherList,
+  };
+}
+
+function secureOptions(value: unknown): number {
+  if (value === undefined || value === null) return 0;
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
+    throw invalidArgType('options.secureOptions', 'a non-negative integer', value);
+  }
+  return value;
+}
+
+function optionalString(value: unknown, name: string): string | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== 'string') throw invalidArgType(name, 'of type string', value);
+  return value;
+}
+
+/** `cert`, `key`, `pfx` and `passphrase` in all the shapes that node:tls takes. */
+function staticCredentials(options: SecureContextOptions): Credential[] {
+  const common =
+    options.passphrase === undefined || options.passphrase === null
+      ? undefined
+      : toBytes(options.passphrase, 'options.passphrase');
+  const certs = toList(options.cert).map((item, i) => certificateBytes(item, `options.cert[${i}]`));
+  const keyItems = toList(options.key);
+  if (certs.length > 0 && keyItems.length === 0) {
+    throw invalidArgValue(
+      'options.key',
+      'is missing: options.cert is given, and needs its private key',
+    );
+  }
+  if (keyItems.length > 0 && certs.length === 0) {
+    throw invalidArgValue(
+      'options.cert',
+      'is missing: options.key is given, and needs its certificate',
+    );
+  }
+  const credentials = certs.map((certificate, i) => {
+    // Read anew for each: they are wiped when it is done.
+    const keys = keyItems.map((item, k) => keyOf(item, common, `options.key[${k}]`));
+    return Credential.adopt(
+      fromCertificate(certificate, [], keys, {
+        cert: `options.cert[${i}]`,
+        chain: () => `options.cert[${i}]`,
+        key: (k) => `options.key[${k}]`,
+        pfx: 'options.pfx',
+        passphrase: 'options.passphrase',
+      }),
+    );
+  });
+  toList(options.pfx).forEach((item, i) => {
+    const name = `options.pfx[${i}]`;
+    const [bytes, own] = isPair(item, 'buf') ? [item.buf, item.passphrase] : [item, undefined];
+    const passphrase =
+      own === undefined || own === null ? common : toBytes(own, `${name}.passphrase`);
+    credentials.push(
+      Credential.adopt(
+        fromPfx(bytes, passphrase, name, {
+          cert: name,
+          chain: () => name,
+          key: () => name,
+          pfx: name,
+          passphrase: own === undefined ? 'options.passphrase' : `${name}.passphrase`,
+        }),
+      ),
+    );
+  });
+  return credentials;
+}
+
+function keyOf(item: unknown, common: Uint8Array | undefined, name: string) {
+  if (!isPair(item, 'pem')) return privateKeyInput(item, common, name);
+  const own = item.passphrase;
+  const passphrase =
+    own === undefined || own === null ? common : toBytes(own, `${name}.passphrase`);
+  return privateKeyInput(item.pem, passphrase, `${name}.pem`);
+}
+
+function isPair<K extends string>(
+  item: unknown,
+  key: K,
+): item is Record<K, unknown> & { passphrase?: unknown } {
+  return item !== null && typeof item === 'object' && !ArrayBuffer.isView(item) && key in item;
+}

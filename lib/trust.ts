@@ -1,0 +1,70 @@
+/**
+ * Whom a client trusts by default: the authorities that Node itself would use, parsed once.
+ */
+import { readFileSync } from 'node:fs';
+import tls from 'node:tls';
+import { binding, type NativeTrustStore } from './binding';
+import { messageOf } from './errors';
+import { contextError, translated } from './failures';
+
+interface CachedTrust {
+  /** The list that the store was made from; Node hands out the same array until it changes. */
+  source: readonly string[];
+  store: NativeTrustStore;
+}
+
+let cached: CachedTrust | undefined;
+
+export function defaultTrust(): NativeTrustStore {
+  const source = defaultAuthorities();
+  if (cached === undefined || cached.source !== source) cached = { source, store: parse(source) };
+  return cached.store;
+}
+
+/** A trust store of the caller's own authorities, or of the default ones when there are none. */
+export function customTrust(ca: Uint8Array[] | undefined, crls: Uint8Array[]): NativeTrustStore {
+  if (ca === undefined && crls.length === 0) return defaultTrust();
+  const options =
+    ca === undefined ? { authorities: [], crls, base: defaultTrust() } : { authorities: ca, crls };
+  return translated(() => new binding.TrustStore(options), contextError);
+}
+
+function parse(authorities: readonly string[]): NativeTrustStore {
+  const system = usesOpenSSLPaths();
+  const list = system || authorities.length === 0 ? [] : [Buffer.from(authorities.join('\n'))];
+  return translated(
+    () => new binding.TrustStore({ authorities: list, crls: [], system }),
+    contextError,
+  );
+}
+
+/** `node --use-openssl-ca`: the files and folders that OpenSSL was built to use. */
+function usesOpenSSLPaths(): boolean {
+  const flags = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(/\s+/)];
+  return flags.includes('--use-openssl-ca');
+}
+
+let beforeNode22: readonly string[] | undefined;
+
+function defaultAuthorities(): readonly string[] {
+  // Since Node 22.15; it minds NODE_EXTRA_CA_CERTS, --use-system-ca and setDefaultCACertificates.
+  const { getCACertificates } = tls as { getCACertificates?: (type: 'default') => string[] };
+  if (getCACertificates !== undefined) return getCACertificates('default');
+  beforeNode22 ??= [...tls.rootCertificates, ...extraAuthorities()];
+  return beforeNode22;
+}
+
+function extraAuthorities(): string[] {
+  const file = process.env.NODE_EXTRA_CA_CERTS;
+  if (file === undefined || file === '') return [];
+  try {
+    const text = readFileSync(file, 'latin1');
+    // What cannot be parsed must not take the bundled roots with it.
+    new binding.TrustStore({ authorities: [Buffer.from(text, 'latin1')], crls: [] });
+    return [text];
+  } catch (error) {
+    // Node, too, only warns.
+    process.emitWarning(`Ignoring extra certs from \`${file}\`: ${messageOf(error)}`);
+    return [];
+  }
+}

@@ -1,0 +1,62 @@
+// The addon's exports, and nothing else; lib/binding.ts has their types.
+#include <napi.h>
+#include <openssl/crypto.h>
+
+#include "binding/connection_wrap.h"
+#include "binding/context_wrap.h"
+#include "binding/convert.h"
+#include "binding/credential_wrap.h"
+#include "binding/environment.h"
+#include "binding/trust_store_wrap.h"
+#include "openssl/distinguished_name.h"
+
+namespace tls_client_cert {
+
+namespace {
+
+Napi::Value ParseName(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto name = ParseDistinguishedName(ToBytes(info[0]));
+  if (!name) return env.Null();
+  Napi::Object record = Napi::Object::New(env);
+  record.Set("text", name->text);
+  Napi::Array attributes = Napi::Array::New(env);
+  for (const auto& [type, value] : name->attributes) {
+    Napi::Array pair = Napi::Array::New(env, 2);
+    pair.Set(0U, type);
+    pair.Set(1U, value);
+    attributes.Set(attributes.Length(), pair);
+  }
+  record.Set("attributes", attributes);
+  return record;
+}
+
+Napi::Value Live(const Napi::CallbackInfo& info) {
+  const LiveCounts& live = *Environment::Get(info.Env())->live;
+  Napi::Object record = Napi::Object::New(info.Env());
+  record.Set("trustStores", live.trust_stores);
+  record.Set("contexts", live.contexts);
+  record.Set("credentials", live.credentials);
+  record.Set("connections", live.connections);
+  return record;
+}
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  env.SetInstanceData(new Environment);
+  exports.Set("TrustStore", TrustStoreWrap::Define(env));
+  exports.Set("Context", ContextWrap::Define(env));
+  exports.Set("Credential", CredentialWrap::Define(env));
+  exports.Set("Connection", ConnectionWrap::Define(env));
+  exports.Set("parseName", Napi::Function::New(env, ParseName));
+  exports.Set("live", Napi::Function::New(env, Live));
+  exports.Set("opensslVersion",
+              Napi::String::New(env, OpenSSL_version(OPENSSL_VERSION_STRING)));
+  return exports;
+}
+
+}  // namespace
+
+}  // namespace tls_client_cert
+
+using tls_client_cert::Init;
+NODE_API_MODULE(NODE_GYP_MODULE_NAME, Init)

@@ -1,0 +1,287 @@
+#include "connection_wrap.h"
+
+#include <utility>
+
+#include "context_wrap.h"
+#include "convert.h"
+#include "credential_wrap.h"
+
+namespace tls_client_cert {
+
+namespace {
+
+// About what an SSL in its handshake holds: it tells V8 how much a forgotten
+// connection weighs beyond its small JavaScript object.
+constexpr int64_t kExternalBytes = 48 * 1024;
+
+// A step crosses as its number; lib/binding.ts has the same list.
+Napi::Value FromStep(Napi::Env env, Step step) {
+  return Napi::Number::New(env, static_cast<int>(step));
+}
+
+// A count of bytes, or the step that stood in the way as a negative number.
+Napi::Value FromTransfer(Napi::Env env, const Transfer& transfer) {
+  const double number = transfer.step == Step::kDone
+                            ? static_cast<double>(transfer.size)
+                            : -static_cast<double>(transfer.step);
+  return Napi::Number::New(env, number);
+}
+
+const char* PhaseName(RequestPhase phase) {
+  switch (phase) {
+    case RequestPhase::kHandshake:
+      return "handshake";
+    case RequestPhase::kRenegotiation:
+      return "renegotiation";
+    case RequestPhase::kPostHandshake:
+      return "post-handshake";
+  }
+  return "handshake";
+}
+
+template <typename Number>
+Napi::Array FromNumbers(Napi::Env env, const std::vector<Number>& numbers) {
+  Napi::Array array = Napi::Array::New(env, numbers.size());
+  for (uint32_t i = 0; i < numbers.size(); i++) array.Set(i, numbers[i]);
+  return array;
+}
+
+bool ReadOptions(Napi::Env env, const Napi::Object& from,
+                 ConnectionOptions* to) {
+  to->server_name = ToOptionalString(from.Get("serverName")).value_or("");
+  const BytesView alpn = ToBytes(from.Get("alpnProtocols"));
+  to->alpn_protocols.assign(alpn.data, alpn.data + alpn.size);
+  to->asks_for_client_cert = ToBool(from.Get("asks"));
+  const Napi::Value credentials = from.Get("credentials");
+  if (!credentials.IsArray()) return true;
+  const auto list = credentials.As<Napi::Array>();
+  for (uint32_t i = 0; i < list.Length(); i++) {
+    const CredentialWrap* wrap = CredentialWrap::From(env, list.Get(i));
+    if (wrap == nullptr) return false;
+    to->credentials.push_back(wrap->get());
+  }
+  return true;
+}
+
+}  // namespace
+
+Napi::Function ConnectionWrap::Define(Napi::Env env) {
+  using Self = ConnectionWrap;
+  return DefineClass(
+      env, kName,
+      {
+          ExposeAlive<&Self::Receive>("receive"),
+          ExposeAlive<&Self::ReceiveEnd>("receiveEnd"),
+          ExposeAlive<&Self::Unread>("unread"),
+          ExposeAlive<&Self::Drain>("drain"),
+          ExposeAlive<&Self::Handshake>("handshake"),
+          ExposeAlive<&Self::Read>("read"),
+          ExposeAlive<&Self::Write>("write"),
+          ExposeAlive<&Self::Shutdown>("shutdown"),
+          ExposeAlive<&Self::ServerChainError>("serverChainError"),
+          ExposeAlive<&Self::AcceptServer>("acceptServer"),
+          ExposeAlive<&Self::RefuseServer>("refuseServer"),
+          ExposeAlive<&Self::Request>("request"),
+          ExposeAlive<&Self::WhyNotSent>("whyNotSent"),
+          ExposeAlive<&Self::Answer>("answer"),
+          ExposeAlive<&Self::Decline>("decline"),
+          ExposeAlive<&Self::AskAgain>("askAgain"),
+          ExposeAlive<&Self::GetFailure>("failure"),
+          ExposeAlive<&Self::ClientAuth>("clientAuth"),
+          ExposeAlive<&Self::Protocol>("protocol"),
+          ExposeAlive<&Self::Cipher>("cipher"),
+          ExposeAlive<&Self::AlpnProtocol>("alpnProtocol"),
+          ExposeAlive<&Self::PeerCertificates>("peerCertificates"),
+          Expose<&Self::Destroy>("destroy"),
+      });
+}
+
+ConnectionWrap::ConnectionWrap(const Napi::CallbackInfo& info) : Wrap(info) {
+  const Napi::Env env = info.Env();
+  const ContextWrap* context = ContextWrap::From(env, info[0]);
+  if (context == nullptr) return;
+  ConnectionOptions options;
+  if (!ReadOptions(env, info[1].ToObject(), &options)) return;
+  auto made = Connection::Create(context->get(), std::move(options));
+  if (!made.ok()) {
+    Throw(env, made.failure());
+    return;
+  }
+  connection_ = std::move(made.value());
+  Napi::MemoryManagement::AdjustExternalMemory(env, kExternalBytes);
+}
+
+ConnectionWrap::~ConnectionWrap() { Release(Env()); }
+
+template <Napi::Value (ConnectionWrap::*Method)(const Napi::CallbackInfo&)>
+Napi::Value ConnectionWrap::IfAlive(const Napi::CallbackInfo& info) {
+  if (connection_ == nullptr) {
+    Napi::Error::New(info.Env(), "the native connection was destroyed")
+        .ThrowAsJavaScriptException();
+    return info.Env().Undefined();
+  }
+  return (this->*Method)(info);
+}
+
+Napi::Value ConnectionWrap::Receive(const Napi::CallbackInfo& info) {
+  connection_->Receive(ToBytes(info[0]));
+  return info.Env().Undefined();
+}
+
+Napi::Value ConnectionWrap::ReceiveEnd(const Napi::CallbackInfo& info) {
+  connection_->ReceiveEnd();
+  return info.Env().Undefined();
+}
+
+Napi::Value ConnectionWrap::Unread(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(),
+                           static_cast<double>(connection_->unread()));
+}
+
+Napi::Value ConnectionWrap::Drain(const Napi::CallbackInfo& info) {
+  ByteQueue& outgoing = connection_->outgoing();
+  if (outgoing.empty()) return info.Env().Undefined();
+  const Napi::Value bytes =
+      FromBytes(info.Env(), BytesView(outgoing.data(), outgoing.size()));
+  outgoing.Clear();
+  return bytes;
+}
+
+Napi::Value ConnectionWrap::Handshake(const Napi::CallbackInfo& info) {
+  return FromStep(info.Env(), connection_->Handshake());
+}
+
+Napi::Value ConnectionWrap::Read(const Napi::CallbackInfo& info) {
+  const BytesView out = ToBytes(info[0]);
+  // The array is JavaScript's to write to; only the view of it is const.
+  return FromTransfer(
+      info.Env(), connection_->Read(const_cast<uint8_t*>(out.data), out.size));
+}
+
+Napi::Value ConnectionWrap::Write(const Napi::CallbackInfo& info) {
+  return FromTransfer(info.Env(), connection_->Write(ToBytes(info[0])));
+}
+
+Napi::Value ConnectionWrap::Shutdown(const Napi::CallbackInfo& info) {
+  return FromStep(info.Env(), connection_->Shutdown());
+}
+
+Napi::Value ConnectionWrap::ServerChainError(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const int error = connection_->server_chain_error();
+  if (error == X509_V_OK) return env.Null();
+  Napi::Object record = Napi::Object::New(env);
+  record.Set("number", error);
+  record.Set("code", VerifyErrorName(error));
+  record.Set("message", X509_verify_cert_error_string(error));
+  return record;
+}
+
+Napi::Value ConnectionWrap::AcceptServer(const Napi::CallbackInfo& info) {
+  connection_->AcceptServer();
+  return info.Env().Undefined();
+}
+
+Napi::Value ConnectionWrap::RefuseServer(const Napi::CallbackInfo& info) {
+  connection_->RefuseServer(ToInt(info[0]));
+  return info.Env().Undefined();
+}
+
+Napi::Value ConnectionWrap::Request(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const CertificateRequest request = connection_->request();
+  Napi::Object record = Napi::Object::New(env);
+  record.Set("phase", PhaseName(request.phase));
+  Napi::Array authorities = Napi::Array::New(env, request.authorities.size());
+  for (uint32_t i = 0; i < request.authorities.size(); i++) {
+    authorities.Set(i, FromBytes(env, request.authorities[i]));
+  }
+  record.Set("authorities", authorities);
+  record.Set("signatureSchemes", FromNumbers(env, request.signature_schemes));
+  record.Set("certificateTypes", FromNumbers(env, request.certificate_types));
+  record.Set("attempt", connection_->attempt());
+  return record;
+}
+
+Napi::Value ConnectionWrap::WhyNotSent(const Napi::CallbackInfo& info) {
+  const CredentialWrap* credential = CredentialWrap::From(info.Env(), info[0]);
+  if (credential == nullptr) return info.Env().Undefined();
+  const auto failure = connection_->WhyNotSent(*credential->get());
+  if (!failure) return info.Env().Null();
+  return FromFailure(info.Env(), *failure);
+}
+
+Napi::Value ConnectionWrap::Answer(const Napi::CallbackInfo& info) {
+  const CredentialWrap* credential = CredentialWrap::From(info.Env(), info[0]);
+  if (credential != nullptr) connection_->Answer(credential->get());
+  return info.Env().Undefined();
+}
+
+Napi::Value ConnectionWrap::Decline(const Napi::CallbackInfo& info) {
+  connection_->Decline();
+  return info.Env().Undefined();
+}
+
+Napi::Value ConnectionWrap::AskAgain(const Napi::CallbackInfo& info) {
+  connection_->AskAgain();
+  return info.Env().Undefined();
+}
+
+Napi::Value ConnectionWrap::GetFailure(const Napi::CallbackInfo& info) {
+  const auto& failure = connection_->failure();
+  if (!failure) return info.Env().Null();
+  Napi::Object record = FromFailure(info.Env(), *failure);
+  const auto alert = connection_->log().received_alert();
+  if (alert) record.Set("alert", *alert);
+  return record;
+}
+
+Napi::Value ConnectionWrap::ClientAuth(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  using Certificate = HandshakeLog::Certificate;
+  const Certificate certificate = connection_->log().certificate();
+  const auto scheme = connection_->log().signature_scheme();
+  Napi::Object record = Napi::Object::New(env);
+  record.Set("requested", certificate != Certificate::kNotRequested);
+  record.Set("sent", certificate == Certificate::kSent);
+  record.Set("scheme", scheme ? Napi::Value(Napi::Number::New(env, *scheme))
+                              : env.Null());
+  record.Set("staticCredential", connection_->static_credential());
+  return record;
+}
+
+Napi::Value ConnectionWrap::Protocol(const Napi::CallbackInfo& info) {
+  return FromChars(info.Env(), connection_->protocol());
+}
+
+Napi::Value ConnectionWrap::Cipher(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const CipherNames names = connection_->cipher();
+  Napi::Object record = Napi::Object::New(env);
+  record.Set("name", FromChars(env, names.name));
+  record.Set("standardName", FromChars(env, names.standard));
+  record.Set("version", FromChars(env, names.version));
+  return record;
+}
+
+Napi::Value ConnectionWrap::AlpnProtocol(const Napi::CallbackInfo& info) {
+  const BytesView protocol = connection_->alpn_protocol();
+  return Napi::String::New(info.Env(), protocol.chars(), protocol.size);
+}
+
+Napi::Value ConnectionWrap::PeerCertificates(const Napi::CallbackInfo& info) {
+  return FromCertificates(info.Env(), nullptr, connection_->peer_chain());
+}
+
+Napi::Value ConnectionWrap::Destroy(const Napi::CallbackInfo& info) {
+  Release(info.Env());
+  return info.Env().Undefined();
+}
+
+void ConnectionWrap::Release(Napi::Env env) {
+  if (connection_ == nullptr) return;
+  connection_.reset();
+  Napi::MemoryManagement::AdjustExternalMemory(env, -kExternalBytes);
+}
+
+}  // namespace tls_client_cert

@@ -1,0 +1,71 @@
+#ifndef TLS_CLIENT_CERT_BINDING_CONNECTION_WRAP_H_
+#define TLS_CLIENT_CERT_BINDING_CONNECTION_WRAP_H_
+
+#include <napi.h>
+
+#include <memory>
+
+#include "../openssl/connection.h"
+#include "wrap.h"
+
+namespace tls_client_cert {
+
+class ConnectionWrap : public Wrap<ConnectionWrap> {
+ public:
+  static constexpr const char* kName = "Connection";
+  static constexpr uint64_t kTag = 4;
+  static constexpr auto kLive = &LiveCounts::connections;
+
+  static Napi::Function Define(Napi::Env env);
+
+  // new Connection(context, options): see lib/binding.ts.
+  explicit ConnectionWrap(const Napi::CallbackInfo& info);
+  ~ConnectionWrap() override;
+
+ private:
+  // Every method but destroy() goes through this: after destroy() each is a
+  // plain error, whatever its own body would have touched.
+  template <Napi::Value (ConnectionWrap::*Method)(const Napi::CallbackInfo&)>
+  Napi::Value IfAlive(const Napi::CallbackInfo& info);
+  template <Napi::Value (ConnectionWrap::*Method)(const Napi::CallbackInfo&)>
+  static Napi::ClassPropertyDescriptor<ConnectionWrap> ExposeAlive(
+      const char* name) {
+    return Expose<&ConnectionWrap::IfAlive<Method>>(name);
+  }
+
+  Napi::Value Receive(const Napi::CallbackInfo& info);
+  Napi::Value ReceiveEnd(const Napi::CallbackInfo& info);
+  Napi::Value Unread(const Napi::CallbackInfo& info);
+  Napi::Value Drain(const Napi::CallbackInfo& info);
+
+  Napi::Value Handshake(const Napi::CallbackInfo& info);
+  Napi::Value Read(const Napi::CallbackInfo& info);
+  Napi::Value Write(const Napi::CallbackInfo& info);
+  Napi::Value Shutdown(const Napi::CallbackInfo& info);
+
+  Napi::Value ServerChainError(const Napi::CallbackInfo& info);
+  Napi::Value AcceptServer(const Napi::CallbackInfo& info);
+  Napi::Value RefuseServer(const Napi::CallbackInfo& info);
+
+  Napi::Value Request(const Napi::CallbackInfo& info);
+  Napi::Value WhyNotSent(const Napi::CallbackInfo& info);
+  Napi::Value Answer(const Napi::CallbackInfo& info);
+  Napi::Value Decline(const Napi::CallbackInfo& info);
+  Napi::Value AskAgain(const Napi::CallbackInfo& info);
+
+  Napi::Value GetFailure(const Napi::CallbackInfo& info);
+  Napi::Value ClientAuth(const Napi::CallbackInfo& info);
+  Napi::Value Protocol(const Napi::CallbackInfo& info);
+  Napi::Value Cipher(const Napi::CallbackInfo& info);
+  Napi::Value AlpnProtocol(const Napi::CallbackInfo& info);
+  Napi::Value PeerCertificates(const Napi::CallbackInfo& info);
+
+  Napi::Value Destroy(const Napi::CallbackInfo& info);
+  void Release(Napi::Env env);
+
+  std::unique_ptr<Connection> connection_;
+};
+
+}  // namespace tls_client_cert
+
+#endif  // TLS_CLIENT_CERT_BINDING_CONNECTION_WRAP_H_

@@ -1,0 +1,32 @@
+// What this addon keeps for one Node environment (a thread's worth of Node).
+#ifndef TLS_CLIENT_CERT_BINDING_ENVIRONMENT_H_
+#define TLS_CLIENT_CERT_BINDING_ENVIRONMENT_H_
+
+#include <napi.h>
+
+#include <memory>
+
+namespace tls_client_cert {
+
+// How many native objects of each class are alive, for leak tests.
+struct LiveCounts {
+  int trust_stores = 0;
+  int contexts = 0;
+  int credentials = 0;
+  int connections = 0;
+};
+
+class Environment {
+ public:
+  static Environment* Get(Napi::Env env) {
+    return env.GetInstanceData<Environment>();
+  }
+
+  // Shared, because Node-API does not say whether it deletes this before or
+  // after it finalizes the objects that count themselves here.
+  const std::shared_ptr<LiveCounts> live = std::make_shared<LiveCounts>();
+};
+
+}  // namespace tls_client_cert
+
+#endif  // TLS_CLIENT_CERT_BINDING_ENVIRONMENT_H_

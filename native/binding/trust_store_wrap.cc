@@ -1,0 +1,32 @@
+#include "trust_store_wrap.h"
+
+#include "convert.h"
+
+namespace tls_client_cert {
+
+Napi::Function TrustStoreWrap::Define(Napi::Env env) {
+  return DefineClass(env, kName, {});
+}
+
+TrustStoreWrap::TrustStoreWrap(const Napi::CallbackInfo& info) : Wrap(info) {
+  const Napi::Object options = info[0].ToObject();
+  const auto authorities = ToBytesList(options.Get("authorities"));
+  const auto crls = ToBytesList(options.Get("crls"));
+  std::shared_ptr<const TrustStore> base;
+  if (options.Get("base").IsObject()) {
+    const TrustStoreWrap* wrap = From(info.Env(), options.Get("base"));
+    if (wrap == nullptr) return;
+    base = wrap->get();
+  }
+  const bool plain = crls.empty() && base == nullptr;
+  auto made = ToBool(options.Get("system")) ? TrustStore::SystemDefault()
+              : plain ? TrustStore::Shared(authorities)
+                      : TrustStore::Create(authorities, crls, base);
+  if (!made.ok()) {
+    Throw(info.Env(), made.failure());
+    return;
+  }
+  store_ = std::move(made.value());
+}
+
+}  // namespace tls_client_cert

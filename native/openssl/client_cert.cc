@@ -1,0 +1,63 @@
+#include "client_cert.h"
+
+#include <utility>
+
+namespace tls_client_cert {
+
+int ClientCert::Decide(SSL* ssl, X509** certificate, EVP_PKEY** key) {
+  switch (state_) {
+    case State::kIdle:
+      state_ = State::kAsked;
+      attempt_++;
+      return -1;
+    case State::kAsked:
+      return -1;
+    case State::kDeclined:
+      return 0;
+    case State::kAnswered:
+      break;
+  }
+  // The callback's two results cannot carry a chain (BUGS in the manual page),
+  // so the whole credential is loaded here and its leaf and key handed over
+  // once more. No return value aborts a handshake: -1 keeps it where it is
+  // until the connection, which sees install_failed, gives it up.
+  if (!Install(ssl, *credential_) ||
+      X509_up_ref(credential_->certificate()) != 1) {
+    install_failed_ = true;
+    return -1;
+  }
+  if (EVP_PKEY_up_ref(credential_->key()) != 1) {
+    X509_free(credential_->certificate());
+    install_failed_ = true;
+    return -1;
+  }
+  *certificate = credential_->certificate();
+  *key = credential_->key();
+  return 1;
+}
+
+void ClientCert::Reset() {
+  state_ = State::kIdle;
+  attempt_ = 0;
+  credential_.reset();
+}
+
+bool ClientCert::Answer(Credential::Pointer credential) {
+  if (!LeaveAsked(State::kAnswered)) return false;
+  credential_ = std::move(credential);
+  return true;
+}
+
+bool ClientCert::LeaveAsked(State next) {
+  if (state_ != State::kAsked) return false;
+  state_ = next;
+  return true;
+}
+
+bool ClientCert::Install(SSL* ssl, const Credential& credential) {
+  return SSL_use_certificate(ssl, credential.certificate()) == 1 &&
+         SSL_use_PrivateKey(ssl, credential.key()) == 1 &&
+         SSL_set1_chain(ssl, credential.chain()) == 1;
+}
+
+}  // namespace tls_client_cert

@@ -1,0 +1,327 @@
+#include "connection.h"
+
+#include <openssl/err.h>
+
+#include <utility>
+
+namespace tls_client_cert {
+
+namespace {
+
+// One index for the process, which is how OpenSSL hands them out.
+int ConnectionIndex() {
+  static const int index =
+      SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+  return index;
+}
+
+int BioCreate(BIO*) { return 1; }
+
+}  // namespace
+
+// A BIO over the two queues: reading finds what was received, or says "try
+// again", or the end; writing always succeeds.
+struct Connection::QueueBio {
+  static Connection* Owner(BIO* bio) {
+    return static_cast<Connection*>(BIO_get_data(bio));
+  }
+
+  static int Read(BIO* bio, char* out, size_t size, size_t* count) {
+    Connection* owner = Owner(bio);
+    BIO_clear_retry_flags(bio);
+    *count = owner->incoming_.Take(out, size);
+    if (*count > 0) return 1;
+    if (owner->incoming_ended_) return 0;
+    BIO_set_retry_read(bio);
+    return 0;
+  }
+
+  static int Write(BIO* bio, const char* data, size_t size, size_t* count) {
+    BIO_clear_retry_flags(bio);
+    Owner(bio)->outgoing_.Append(data, size);
+    *count = size;
+    return 1;
+  }
+
+  static long Control(BIO* bio, int command, long, void*) {  // NOLINT
+    switch (command) {
+      case BIO_CTRL_FLUSH:
+        return 1;
+      case BIO_CTRL_EOF:
+        return Owner(bio)->incoming_ended_ && Owner(bio)->incoming_.empty();
+      case BIO_CTRL_PENDING:
+        return static_cast<long>(Owner(bio)->incoming_.size());  // NOLINT
+      default:
+        return 0;
+    }
+  }
+
+  static const BIO_METHOD* Method() {
+    // Never freed: an SSL of another thread may outlive any of us.
+    static const BIO_METHOD* const method = [] {
+      BIO_METHOD* made = BIO_meth_new(
+          BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "tls-client-cert queues");
+      if (made == nullptr) return made;
+      BIO_meth_set_create(made, BioCreate);
+      BIO_meth_set_read_ex(made, Read);
+      BIO_meth_set_write_ex(made, Write);
+      BIO_meth_set_ctrl(made, Control);
+      return made;
+    }();
+    return method;
+  }
+};
+
+Result<std::unique_ptr<Connection>> Connection::Create(
+    Context::Pointer context, ConnectionOptions options) {
+  ErrorStack errors;
+  std::unique_ptr<Connection> connection(
+      new Connection(std::move(context), std::move(options)));
+  if (!connection->Open()) {
+    return Failure{FailureReason::kInternal, 0, "", ErrorStack::Take()};
+  }
+  SSL* ssl = connection->ssl_.get();
+  const std::string& server_name = connection->options_.server_name;
+  // OpenSSL takes a terminated string: cut short it would name another server.
+  if (server_name.find('\0') != std::string::npos ||
+      (!server_name.empty() &&
+       SSL_set_tlsext_host_name(ssl, server_name.c_str()) != 1)) {
+    return Failure{FailureReason::kServerName, 0, "", ErrorStack::Take()};
+  }
+  const Bytes& alpn = connection->options_.alpn_protocols;
+  // Unlike its siblings this one returns 0 for success.
+  if (!alpn.empty() &&
+      SSL_set_alpn_protos(ssl, alpn.data(),
+                          static_cast<unsigned>(alpn.size())) != 0) {
+    return Failure{FailureReason::kAlpnProtocols, 0, "", ErrorStack::Take()};
+  }
+  return connection;
+}
+
+Connection::Connection(Context::Pointer context, ConnectionOptions options)
+    : context_(std::move(context)), options_(std::move(options)) {}
+
+Connection::~Connection() = default;
+
+bool Connection::Open() {
+  ssl_.reset(SSL_new(context_->get()));
+  if (!ssl_) return false;
+  BIO* bio = BIO_new(QueueBio::Method());
+  if (bio == nullptr) return false;
+  BIO_set_data(bio, this);
+  BIO_set_init(bio, 1);
+  SSL_set_bio(ssl_.get(), bio, bio);
+  SSL_set_connect_state(ssl_.get());
+  return SSL_set_ex_data(ssl_.get(), ConnectionIndex(), this) == 1;
+}
+
+void Connection::Receive(BytesView ciphertext) {
+  incoming_.Append(ciphertext.data, ciphertext.size);
+}
+
+void Connection::ReceiveEnd() { incoming_ended_ = true; }
+
+Step Connection::Handshake() {
+  return Run([this] { return SSL_do_handshake(ssl_.get()); });
+}
+
+Transfer Connection::Read(uint8_t* plaintext, size_t size) {
+  Transfer transfer;
+  while (transfer.step == Step::kDone && transfer.size < size) {
+    size_t count = 0;
+    transfer.step = Run([&] {
+      return SSL_read_ex(ssl_.get(), plaintext + transfer.size,
+                         size - transfer.size, &count);
+    });
+    if (transfer.step == Step::kDone) transfer.size += count;
+  }
+  // What ended the loop is still so at the next call, which will report it.
+  if (transfer.size > 0) transfer.step = Step::kDone;
+  return transfer;
+}
+
+Transfer Connection::Write(BytesView plaintext) {
+  Transfer transfer;
+  while (transfer.step == Step::kDone && transfer.size < plaintext.size) {
+    size_t count = 0;
+    transfer.step = Run([&] {
+      return SSL_write_ex(ssl_.get(), plaintext.data + transfer.size,
+                          plaintext.size - transfer.size, &count);
+    });
+    if (transfer.step == Step::kDone) transfer.size += count;
+  }
+  if (transfer.size > 0) transfer.step = Step::kDone;
+  return transfer;
+}
+
+Step Connection::Shutdown() {
+  // Before the handshake is complete there is nothing that could be closed.
+  if (SSL_in_init(ssl_.get())) return Step::kDone;
+  return Run([this] {
+    // 0: ours is sent, the peer's has not come yet.
+    const int result = SSL_shutdown(ssl_.get());
+    return result == 0 ? 1 : result;
+  });
+}
+
+template <typename Operation>
+Step Connection::Run(Operation operation) {
+  if (failure_) return Step::kFailed;
+  ErrorStack errors;
+  // client_cert_cb belongs to the SSL_CTX. A connection that asks on its own
+  // account, or was asking when the context's callback was taken away, lends
+  // it one for the length of the call: without, OpenSSL would send nothing.
+  const bool lend =
+      (options_.asks_for_client_cert || client_cert_.attempt() > 0) &&
+      !context_->AsksForClientCert();
+  if (lend) RegisterClientCertCallback(context_->get(), true);
+  const Step step = Conclude(operation());
+  if (lend) RegisterClientCertCallback(context_->get(), false);
+  return step;
+}
+
+Step Connection::Conclude(int result) {
+  if (!failure_ && client_cert_.install_failed()) {
+    Fail({FailureReason::kNotSent, 0, "", ErrorStack::Take()});
+  }
+  if (!failure_ && installed_ != nullptr &&
+      log_.certificate() == HandshakeLog::Certificate::kSentEmpty) {
+    // OpenSSL found the credential unusable and would pretend that there was
+    // none. The message is still in our queue, and ends there.
+    outgoing_.Clear();
+    Fail({FailureReason::kNotSent, 0, "", ErrorStack::Take()});
+  }
+  if (failure_) return Step::kFailed;
+  if (result > 0) return Step::kDone;
+  switch (SSL_get_error(ssl_.get(), result)) {
+    case SSL_ERROR_WANT_READ:
+      return Step::kWantRead;
+    case SSL_ERROR_WANT_RETRY_VERIFY:
+      return Step::kWantVerify;
+    case SSL_ERROR_WANT_X509_LOOKUP:
+      return Step::kWantClientCert;
+    case SSL_ERROR_ZERO_RETURN:
+      return Step::kClosed;
+    default: {
+      const bool refused =
+          ErrorStack::LastIs(ERR_LIB_SSL, SSL_R_CERTIFICATE_VERIFY_FAILED);
+      Fail({refused ? FailureReason::kVerifyFailed : FailureReason::kProtocol,
+            0, "", ErrorStack::Take()});
+      return Step::kFailed;
+    }
+  }
+}
+
+void Connection::Fail(Failure failure) { failure_ = std::move(failure); }
+
+CertificateRequest Connection::request() const {
+  return ReadCertificateRequest(ssl_.get(), phase_);
+}
+
+std::optional<Failure> Connection::WhyNotSent(
+    const Credential& credential) const {
+  return tls_client_cert::WhyNotSent(ssl_.get(), log_, credential);
+}
+
+void Connection::Answer(Credential::Pointer credential) {
+  if (client_cert_.Answer(credential)) installed_ = std::move(credential);
+}
+
+void Connection::Decline() {
+  // An earlier request's credential did not fit this one: that is no failure.
+  if (client_cert_.Decline()) installed_.reset();
+}
+
+int Connection::static_credential() const {
+  for (size_t i = 0; i < options_.credentials.size(); i++) {
+    if (options_.credentials[i] == installed_) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+const char* Connection::protocol() const { return SSL_get_version(ssl_.get()); }
+
+CipherNames Connection::cipher() const {
+  CipherNames names;
+  const SSL_CIPHER* cipher = SSL_get_current_cipher(ssl_.get());
+  if (cipher == nullptr) return names;
+  names.name = SSL_CIPHER_get_name(cipher);
+  names.standard = SSL_CIPHER_standard_name(cipher);
+  names.version = SSL_CIPHER_get_version(cipher);
+  return names;
+}
+
+BytesView Connection::alpn_protocol() const {
+  const uint8_t* protocol = nullptr;
+  unsigned size = 0;
+  SSL_get0_alpn_selected(ssl_.get(), &protocol, &size);
+  return BytesView(protocol, size);
+}
+
+const STACK_OF(X509) * Connection::peer_chain() const {
+  return SSL_get_peer_cert_chain(ssl_.get());
+}
+
+void Connection::RegisterCallbacks(SSL_CTX* ctx) {
+  SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, nullptr);
+  SSL_CTX_set_cert_verify_callback(ctx, VerifyServer, nullptr);
+  SSL_CTX_set_cert_cb(ctx, OnCertificateRequest, nullptr);
+  SSL_CTX_set_msg_callback(ctx, OnMessage);
+}
+
+void Connection::RegisterClientCertCallback(SSL_CTX* ctx, bool registered) {
+  SSL_CTX_set_client_cert_cb(ctx, registered ? OnClientCert : nullptr);
+}
+
+Connection* Connection::FromSsl(const SSL* ssl) {
+  return static_cast<Connection*>(SSL_get_ex_data(ssl, ConnectionIndex()));
+}
+
+// SSL_CTX_set_cert_verify_callback(3)
+int Connection::VerifyServer(X509_STORE_CTX* store, void*) {
+  SSL* ssl = static_cast<SSL*>(
+      X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  return FromSsl(ssl)->verification_.Verify(ssl, store);
+}
+
+// SSL_CTX_set_cert_cb(3): OpenSSL calls it once for every request of the
+// server's, before it looks for a certificate. 0 aborts with a fatal alert.
+int Connection::OnCertificateRequest(SSL* ssl, void*) {
+  Connection* self = FromSsl(ssl);
+  self->client_cert_.Reset();
+  for (const Credential::Pointer& credential : self->options_.credentials) {
+    if (self->WhyNotSent(*credential)) continue;
+    if (!ClientCert::Install(ssl, *credential)) {
+      self->Fail({FailureReason::kNotSent, 0, "", ErrorStack::Take()});
+      return 0;
+    }
+    self->installed_ = credential;
+    return 1;
+  }
+  if (!self->options_.credentials.empty()) {
+    self->Fail(*self->WhyNotSent(*self->options_.credentials.front()));
+    return 0;
+  }
+  return 1;
+}
+
+// SSL_CTX_set_client_cert_cb(3)
+int Connection::OnClientCert(SSL* ssl, X509** certificate, EVP_PKEY** key) {
+  Connection* self = FromSsl(ssl);
+  if (!self->options_.credentials.empty()) return 0;
+  return self->client_cert_.Decide(ssl, certificate, key);
+}
+
+// SSL_CTX_set_msg_callback(3)
+void Connection::OnMessage(int outgoing, int version, int content_type,
+                           const void* message, size_t size, SSL* ssl, void*) {
+  // Every record passes here: only handshake messages and alerts are ours.
+  if (content_type != SSL3_RT_HANDSHAKE && content_type != SSL3_RT_ALERT) {
+    return;
+  }
+  Connection* self = FromSsl(ssl);
+  self->log_.Record(outgoing == 1, version, content_type,
+                    BytesView(static_cast<const uint8_t*>(message), size));
+}
+
+}  // namespace tls_client_cert

@@ -1,0 +1,142 @@
+// One client connection as a machine without I/O: ciphertext is fed in and
+// drained, every operation returns what it needs next.
+#ifndef TLS_CLIENT_CERT_OPENSSL_CONNECTION_H_
+#define TLS_CLIENT_CERT_OPENSSL_CONNECTION_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bytes.h"
+#include "certificate_request.h"
+#include "client_cert.h"
+#include "context.h"
+#include "credential.h"
+#include "failure.h"
+#include "handshake_log.h"
+#include "pointers.h"
+#include "server_verification.h"
+
+namespace tls_client_cert {
+
+enum class Step {
+  kDone,
+  kWantRead,        // feed ciphertext, then call again
+  kWantVerify,      // judge the server (Accept/RefuseServer), then call again
+  kWantClientCert,  // the server asked (Answer, Decline, AskAgain), then again
+  kClosed,          // the peer sent close_notify
+  kFailed,          // failure() says why; no call will succeed any more
+};
+
+struct ConnectionOptions {
+  std::string server_name;  // SNI; empty: none is sent
+  Bytes alpn_protocols;     // wire form, RFC 7301, section 3.1; empty: none
+  // Set in advance: with any of these nobody is asked.
+  std::vector<Credential::Pointer> credentials;
+  // Someone waits for this connection's questions, whatever the context has.
+  bool asks_for_client_cert = false;
+};
+
+// `size` bytes were read or written; `step` is kDone if any were.
+struct Transfer {
+  Step step = Step::kDone;
+  size_t size = 0;
+};
+
+struct CipherNames {
+  const char* name = nullptr;      // OpenSSL's
+  const char* standard = nullptr;  // RFC 8446's or IANA's
+  const char* version = nullptr;   // the lowest protocol version that has it
+};
+
+// All callbacks that OpenSSL makes only record; the operation that entered
+// OpenSSL reports the record once it is out again. Not thread-safe.
+class Connection {
+ public:
+  static Result<std::unique_ptr<Connection>> Create(Context::Pointer context,
+                                                    ConnectionOptions options);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // Ciphertext from the peer. It is copied.
+  void Receive(BytesView ciphertext);
+  // The peer will send no more, whether or not it said so within TLS.
+  void ReceiveEnd();
+  // Ciphertext that arrived and was not yet used.
+  size_t unread() const { return incoming_.size(); }
+  // Ciphertext for the peer: take it and send it after every operation.
+  ByteQueue& outgoing() { return outgoing_; }
+
+  Step Handshake();
+  Transfer Read(uint8_t* plaintext, size_t size);
+  Transfer Write(BytesView plaintext);
+  // Sends close_notify, and does not wait for the peer's.
+  Step Shutdown();
+
+  // In answer to kWantVerify. `error` is an X509_V_ERR_… code.
+  int server_chain_error() const { return verification_.chain_error(); }
+  void AcceptServer() { verification_.Accept(); }
+  void RefuseServer(int error) { verification_.Refuse(error); }
+
+  // In answer to kWantClientCert.
+  CertificateRequest request() const;
+  int attempt() const { return client_cert_.attempt(); }
+  std::optional<Failure> WhyNotSent(const Credential& credential) const;
+  bool asked() const {
+    return client_cert_.state() == ClientCert::State::kAsked;
+  }
+  void Answer(Credential::Pointer credential);
+  void Decline();
+  void AskAgain() { client_cert_.AskAgain(); }
+
+  // What happened so far.
+  const HandshakeLog& log() const { return log_; }
+  const std::optional<Failure>& failure() const { return failure_; }
+  // Which of ConnectionOptions::credentials was loaded, or -1.
+  int static_credential() const;
+  const char* protocol() const;
+  CipherNames cipher() const;
+  BytesView alpn_protocol() const;
+  // Leaf first, as the server sent it. Null before its Certificate came.
+  const STACK_OF(X509) * peer_chain() const;
+
+  static void RegisterCallbacks(SSL_CTX* ctx);
+  static void RegisterClientCertCallback(SSL_CTX* ctx, bool registered);
+
+ private:
+  Connection(Context::Pointer context, ConnectionOptions options);
+
+  bool Open();
+  template <typename Operation>
+  Step Run(Operation operation);
+  Step Conclude(int result);
+  void Fail(Failure failure);
+
+  struct QueueBio;
+  static Connection* FromSsl(const SSL* ssl);
+  static int VerifyServer(X509_STORE_CTX* store, void*);
+  static int OnCertificateRequest(SSL* ssl, void*);
+  static int OnClientCert(SSL* ssl, X509** certificate, EVP_PKEY** key);
+  static void OnMessage(int outgoing, int version, int content_type,
+                        const void* message, size_t size, SSL* ssl, void*);
+
+  Context::Pointer context_;
+  ConnectionOptions options_;
+  ByteQueue incoming_;
+  ByteQueue outgoing_;
+  bool incoming_ended_ = false;
+  RequestPhase phase_ = RequestPhase::kHandshake;
+  HandshakeLog log_;
+  ServerVerification verification_;
+  ClientCert client_cert_;
+  Credential::Pointer installed_;
+  std::optional<Failure> failure_;
+  // Last, so that it is freed first: its callbacks reach the members above.
+  SslPointer ssl_;
+};
+
+}  // namespace tls_client_cert
+
+#endif  // TLS_CLIENT_CERT_OPENSSL_CONNECTION_H_

@@ -1,0 +1,66 @@
+#include "context.h"
+
+#include <openssl/err.h>
+
+#include <utility>
+
+#include "connection.h"
+
+namespace tls_client_cert {
+
+Result<Context::Pointer> Context::Create(const ContextOptions& options) {
+  ErrorStack errors;
+  const auto fail = [](FailureReason reason) {
+    return Failure{reason, 0, "", ErrorStack::Take()};
+  };
+  SslCtxPointer ssl_ctx(SSL_CTX_new(TLS_client_method()));
+  if (!ssl_ctx) return fail(FailureReason::kInternal);
+  SSL_CTX* ctx = ssl_ctx.get();
+
+  if (SSL_CTX_set_min_proto_version(ctx, options.min_version) != 1 ||
+      SSL_CTX_set_max_proto_version(ctx, options.max_version) != 1) {
+    return fail(FailureReason::kProtocolVersions);
+  }
+  if (options.cipher_list &&
+      SSL_CTX_set_cipher_list(ctx, options.cipher_list->c_str()) != 1) {
+    return fail(FailureReason::kCipherList);
+  }
+  if (options.cipher_suites &&
+      SSL_CTX_set_ciphersuites(ctx, options.cipher_suites->c_str()) != 1) {
+    return fail(FailureReason::kCipherSuites);
+  }
+  if (options.groups &&
+      SSL_CTX_set1_groups_list(ctx, options.groups->c_str()) != 1) {
+    return fail(FailureReason::kGroups);
+  }
+  if (options.signature_schemes &&
+      SSL_CTX_set1_sigalgs_list(ctx, options.signature_schemes->c_str()) != 1) {
+    return fail(FailureReason::kSignatureSchemes);
+  }
+  SSL_CTX_set_options(ctx, options.options);
+
+  // Partial writes let the caller encrypt a large buffer piece by piece; with
+  // NO_AUTO_CHAIN only a credential's own chain is ever sent, never whatever
+  // the trust store could complete it with.
+  SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
+                            SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                            SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
+
+  if (options.trust) SSL_CTX_set1_cert_store(ctx, options.trust->get());
+  if (options.allow_partial_trust_chain) {
+    X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ctx),
+                                X509_V_FLAG_PARTIAL_CHAIN);
+  }
+  Connection::RegisterCallbacks(ctx);
+  return Pointer(new Context(std::move(ssl_ctx), options.trust));
+}
+
+void Context::SetAsksForClientCert(bool asks) {
+  Connection::RegisterClientCertCallback(get(), asks);
+}
+
+bool Context::AsksForClientCert() const {
+  return SSL_CTX_get_client_cert_cb(get()) != nullptr;
+}
+
+}  // namespace tls_client_cert

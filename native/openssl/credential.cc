@@ -1,0 +1,165 @@
+#include "credential.h"
+
+#include <openssl/err.h>
+#include <openssl/pkcs12.h>
+#include <openssl/x509v3.h>
+
+#include <string>
+#include <utility>
+
+#include "certificate_reader.h"
+#include "key_reader.h"
+
+namespace tls_client_cert {
+
+namespace {
+
+bool IsSelfIssued(const X509* certificate) {
+  return X509_NAME_cmp(X509_get_subject_name(certificate),
+                       X509_get_issuer_name(certificate)) == 0;
+}
+
+bool IsIn(const STACK_OF(X509) * chain, const X509* certificate) {
+  for (int i = 0; i < sk_X509_num(chain); i++) {
+    if (X509_cmp(sk_X509_value(chain, i), certificate) == 0) return true;
+  }
+  return false;
+}
+
+// A PFX keeps its certificates in no order; TLS 1.2 wants each to certify the
+// one before (RFC 5246, section 7.4.2). The root stays out: the server has it.
+X509StackPointer OrderChain(X509* leaf, STACK_OF(X509) * pool) {
+  X509StackPointer chain(sk_X509_new_null());
+  if (!chain) return nullptr;
+  X509* current = leaf;
+  while (!IsSelfIssued(current)) {
+    X509* issuer = nullptr;
+    for (int i = 0; i < sk_X509_num(pool) && issuer == nullptr; i++) {
+      X509* candidate = sk_X509_value(pool, i);
+      if (X509_check_issued(candidate, current) == X509_V_OK) {
+        issuer = candidate;
+      }
+    }
+    if (issuer == nullptr || IsSelfIssued(issuer)) break;
+    // Certificates may issue each other in a circle: once around is enough.
+    if (IsIn(chain.get(), issuer)) break;
+    if (X509_up_ref(issuer) != 1) return nullptr;
+    if (sk_X509_push(chain.get(), issuer) == 0) {
+      X509_free(issuer);
+      return nullptr;
+    }
+    current = issuer;
+  }
+  return chain;
+}
+
+// PKCS12_parse(3) wants a terminated string, and its copy must not stay
+// behind in freed memory.
+class TerminatedSecret {
+ public:
+  explicit TerminatedSecret(BytesView secret)
+      : text_(secret.chars(), secret.size) {}
+  ~TerminatedSecret() { OPENSSL_cleanse(text_.data(), text_.size()); }
+  TerminatedSecret(const TerminatedSecret&) = delete;
+  TerminatedSecret& operator=(const TerminatedSecret&) = delete;
+
+  const char* get() const { return text_.c_str(); }
+
+ private:
+  std::string text_;
+};
+
+Failure PfxFailure() {
+  if (ErrorStack::LastIs(ERR_LIB_PKCS12, PKCS12_R_MAC_VERIFY_FAILURE)) {
+    return {FailureReason::kPfxPassphraseWrong, 0, "", ErrorStack::Take()};
+  }
+  Failure failure{FailureReason::kPfxUnreadable, 0, "", ErrorStack::Take()};
+  for (const ErrorRecord& record : failure.stack) {
+    // RC2-40 and its like are in OpenSSL 3's legacy provider only.
+    if (ERR_GET_REASON(record.code) == ERR_R_UNSUPPORTED) {
+      failure.reason = FailureReason::kPfxUnsupported;
+    }
+  }
+  return failure;
+}
+
+}  // namespace
+
+Credential::Credential(X509Pointer certificate, EvpPkeyPointer key,
+                       X509StackPointer chain)
+    : certificate_(std::move(certificate)),
+      key_(std::move(key)),
+      chain_(std::move(chain)) {}
+
+Result<Credential::Pointer> Credential::Create(const CertificateInput& input) {
+  ErrorStack errors;
+  std::vector<X509Pointer> certificates;
+  if (!ReadCertificates(input.certificate, &certificates)) {
+    return Failure{FailureReason::kCertificateUnreadable, 0, "",
+                   ErrorStack::Take()};
+  }
+  for (size_t i = 0; i < input.chain.size(); i++) {
+    if (!ReadCertificates(input.chain[i], &certificates)) {
+      return Failure{FailureReason::kChainUnreadable, static_cast<int>(i), "",
+                     ErrorStack::Take()};
+    }
+  }
+  X509StackPointer chain(sk_X509_new_null());
+  bool pushed = chain != nullptr;
+  for (size_t i = 1; pushed && i < certificates.size(); i++) {
+    pushed = sk_X509_push(chain.get(), certificates[i].get()) > 0;
+    if (pushed) certificates[i].release();  // NOLINT: the stack owns it now
+  }
+  if (!pushed) {
+    return Failure{FailureReason::kInternal, 0, "", ErrorStack::Take()};
+  }
+
+  X509Pointer leaf = std::move(certificates[0]);
+  std::vector<ErrorRecord> mismatch;
+  for (size_t i = 0; i < input.keys.size(); i++) {
+    auto read = ReadPrivateKey(input.keys[i], static_cast<int>(i));
+    if (!read.ok()) return read.failure();
+    if (X509_check_private_key(leaf.get(), read.value().get()) == 1) {
+      return Pointer(new Credential(std::move(leaf), std::move(read.value()),
+                                    std::move(chain)));
+    }
+    mismatch = ErrorStack::Take();
+  }
+  return Failure{FailureReason::kKeyMismatch, 0, "", std::move(mismatch)};
+}
+
+Result<Credential::Pointer> Credential::Create(const PfxInput& input) {
+  ErrorStack errors;
+  const uint8_t* position = input.bytes.data;
+  const Pkcs12Pointer pfx(d2i_PKCS12(
+      nullptr, &position, static_cast<long>(input.bytes.size)));  // NOLINT
+  if (!pfx) {
+    return Failure{FailureReason::kPfxUnreadable, 0, "", ErrorStack::Take()};
+  }
+  std::optional<TerminatedSecret> passphrase;
+  if (input.passphrase.has_value()) passphrase.emplace(*input.passphrase);
+  EVP_PKEY* raw_key = nullptr;
+  X509* raw_certificate = nullptr;
+  STACK_OF(X509)* raw_pool = nullptr;
+  const int parsed =
+      PKCS12_parse(pfx.get(), passphrase ? passphrase->get() : nullptr,
+                   &raw_key, &raw_certificate, &raw_pool);
+  EvpPkeyPointer key(raw_key);
+  X509Pointer certificate(raw_certificate);
+  const X509StackPointer pool(raw_pool);
+  if (parsed != 1) return PfxFailure();
+  if (!key || !certificate) {
+    return Failure{FailureReason::kPfxIncomplete, 0,
+                   key ? "certificate" : "private key", ErrorStack::Take()};
+  }
+  if (X509_check_private_key(certificate.get(), key.get()) != 1) {
+    return Failure{FailureReason::kKeyMismatch, 0, "", ErrorStack::Take()};
+  }
+  X509StackPointer chain = OrderChain(certificate.get(), pool.get());
+  if (!chain)
+    return Failure{FailureReason::kInternal, 0, "", ErrorStack::Take()};
+  return Pointer(
+      new Credential(std::move(certificate), std::move(key), std::move(chain)));
+}
+
+}  // namespace tls_client_cert

@@ -1,0 +1,55 @@
+// A leaf certificate, its private key and its chain, checked as one.
+#ifndef TLS_CLIENT_CERT_OPENSSL_CREDENTIAL_H_
+#define TLS_CLIENT_CERT_OPENSSL_CREDENTIAL_H_
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "bytes.h"
+#include "failure.h"
+#include "pointers.h"
+
+namespace tls_client_cert {
+
+struct KeyInput {
+  BytesView bytes;  // PEM or DER
+  std::optional<BytesView> passphrase;
+};
+
+struct CertificateInput {
+  BytesView certificate;         // the leaf; PEM may bring its chain along
+  std::vector<BytesView> chain;  // appended in the order given
+  std::vector<KeyInput> keys;    // the one that belongs to the leaf is taken
+};
+
+struct PfxInput {
+  BytesView bytes;
+  std::optional<BytesView> passphrase;
+};
+
+// Immutable once made: any number of connections may share one.
+class Credential {
+ public:
+  using Pointer = std::shared_ptr<const Credential>;
+
+  static Result<Pointer> Create(const CertificateInput& input);
+  static Result<Pointer> Create(const PfxInput& input);
+
+  X509* certificate() const { return certificate_.get(); }
+  EVP_PKEY* key() const { return key_.get(); }
+  // Without the leaf, in the order in which it is sent. Never null.
+  STACK_OF(X509) * chain() const { return chain_.get(); }
+
+ private:
+  Credential(X509Pointer certificate, EvpPkeyPointer key,
+             X509StackPointer chain);
+
+  X509Pointer certificate_;
+  EvpPkeyPointer key_;
+  X509StackPointer chain_;
+};
+
+}  // namespace tls_client_cert
+
+#endif  // TLS_CLIENT_CERT_OPENSSL_CREDENTIAL_H_

@@ -1,0 +1,35 @@
+#include "error_stack.h"
+
+#include <openssl/err.h>
+
+namespace tls_client_cert {
+
+ErrorStack::ErrorStack() { ERR_clear_error(); }
+
+ErrorStack::~ErrorStack() { ERR_clear_error(); }
+
+std::vector<ErrorRecord> ErrorStack::Take() {
+  std::vector<ErrorRecord> records;
+  while (const unsigned long code = ERR_get_error()) {  // NOLINT
+    ErrorRecord record;
+    record.code = code;
+    char text[256];
+    ERR_error_string_n(code, text, sizeof(text));
+    record.text = text;
+    if (const char* library = ERR_lib_error_string(code)) {
+      record.library = library;
+    }
+    if (const char* reason = ERR_reason_error_string(code)) {
+      record.reason = reason;
+    }
+    records.push_back(std::move(record));
+  }
+  return records;
+}
+
+bool ErrorStack::LastIs(int library, int reason) {
+  const unsigned long code = ERR_peek_last_error();  // NOLINT
+  return ERR_GET_LIB(code) == library && ERR_GET_REASON(code) == reason;
+}
+
+}  // namespace tls_client_cert

@@ -1,0 +1,65 @@
+#include "failure.h"
+
+namespace tls_client_cert {
+
+const char* FailureReasonName(FailureReason reason) {
+  switch (reason) {
+    case FailureReason::kCertificateUnreadable:
+      return "certificate-unreadable";
+    case FailureReason::kChainUnreadable:
+      return "chain-unreadable";
+    case FailureReason::kKeyUnreadable:
+      return "key-unreadable";
+    case FailureReason::kKeyPassphraseMissing:
+      return "key-passphrase-missing";
+    case FailureReason::kKeyPassphraseWrong:
+      return "key-passphrase-wrong";
+    case FailureReason::kKeyMismatch:
+      return "key-mismatch";
+    case FailureReason::kPfxUnreadable:
+      return "pfx-unreadable";
+    case FailureReason::kPfxUnsupported:
+      return "pfx-unsupported";
+    case FailureReason::kPfxPassphraseWrong:
+      return "pfx-passphrase-wrong";
+    case FailureReason::kPfxIncomplete:
+      return "pfx-incomplete";
+    case FailureReason::kAuthorityUnreadable:
+      return "authority-unreadable";
+    case FailureReason::kCrlUnreadable:
+      return "crl-unreadable";
+    case FailureReason::kProtocolVersions:
+      return "protocol-versions";
+    case FailureReason::kCipherList:
+      return "cipher-list";
+    case FailureReason::kCipherSuites:
+      return "cipher-suites";
+    case FailureReason::kGroups:
+      return "groups";
+    case FailureReason::kSignatureSchemes:
+      return "signature-schemes";
+    case FailureReason::kServerName:
+      return "server-name";
+    case FailureReason::kAlpnProtocols:
+      return "alpn-protocols";
+    case FailureReason::kKeyTooSmall:
+      return "key-too-small";
+    case FailureReason::kSignatureTooWeak:
+      return "signature-too-weak";
+    case FailureReason::kNoCommonScheme:
+      return "no-common-scheme";
+    case FailureReason::kCertificateSchemeRefused:
+      return "certificate-scheme-refused";
+    case FailureReason::kNotSent:
+      return "not-sent";
+    case FailureReason::kVerifyFailed:
+      return "verify-failed";
+    case FailureReason::kProtocol:
+      return "protocol";
+    case FailureReason::kInternal:
+      return "internal";
+  }
+  return "internal";
+}
+
+}  // namespace tls_client_cert

@@ -1,0 +1,32 @@
+// TLS signature schemes (RFC 8446, section 4.2.3) by their code points.
+#ifndef TLS_CLIENT_CERT_OPENSSL_SIGNATURE_SCHEME_H_
+#define TLS_CLIENT_CERT_OPENSSL_SIGNATURE_SCHEME_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "pointers.h"
+
+namespace tls_client_cert {
+
+using SignatureScheme = uint16_t;
+
+// What the server offered, as far as this side supports it as well, in the
+// order of preference. Empty before a CertificateRequest was read.
+std::vector<SignatureScheme> SharedSignatureSchemes(SSL* ssl);
+
+// What the server offered, supported here or not.
+std::vector<SignatureScheme> PeerSignatureSchemes(SSL* ssl);
+
+// Whether OpenSSL could sign a CertificateVerify of protocol `version` with
+// `key` under `scheme`.
+bool KeyFitsScheme(EVP_PKEY* key, SignatureScheme scheme, int version);
+
+// Whether the signature on `certificate` is of a scheme in `accepted`, the
+// rule OpenSSL applies for signature_algorithms_cert.
+bool CertificateSignedUnder(X509* certificate,
+                            const std::vector<SignatureScheme>& accepted);
+
+}  // namespace tls_client_cert
+
+#endif  // TLS_CLIENT_CERT_OPENSSL_SIGNATURE_SCHEME_H_
