@@ -1,0 +1,180 @@
+/** An in-process Node `tls` server that remembers what each connection saw of its client. */
+import type { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import type { AddressInfo, Socket } from 'node:net';
+import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
+import { registerLeftover } from './leftovers';
+import type { Identity } from './pki';
+
+export interface NodeServerOptions extends Omit<TlsOptions, 'cert' | 'key'> {
+  readonly identity: Pick<Identity, 'cert' | 'key'>;
+  /** Runs for each connection once its handshake is done; default: echo. */
+  readonly onConnection?: (socket: TLSSocket) => void;
+}
+
+/** What the server saw of the client in one completed handshake. */
+export interface SeenConnection {
+  readonly socket: TLSSocket;
+  /** Node's form, one `K=V` a line; undefined when the client sent no certificate. */
+  readonly subject: string | undefined;
+  /** What the client sent, leaf first, as far as it signs one another; `nodeTellsReceivedChains`. */
+  readonly chain: readonly X509Certificate[];
+  readonly chainLength: number;
+  /** Whether the client's chain leads to the server's `ca`. */
+  readonly authorized: boolean;
+  /** OpenSSL's code, such as `DEPTH_ZERO_SELF_SIGNED_CERT`. */
+  readonly authorizationError: string | undefined;
+  readonly protocol: string | null;
+  readonly cipher: string;
+  /** Server Name Indication that the client sent. */
+  readonly servername: string | undefined;
+  readonly alpnProtocol: string | undefined;
+  readonly resumed: boolean;
+}
+
+/**
+ * Listens on a free port of 127.0.0.1. It asks for a client certificate but refuses nobody
+ * (`requestCert: true`, `rejectUnauthorized: false`) unless the options say otherwise.
+ */
+export async function startNodeServer(options: NodeServerOptions): Promise<NodeServer> {
+  const { identity, onConnection = echo, ...tlsOptions } = options;
+  const server = createServer({
+    requestCert: true,
+    rejectUnauthorized: false,
+    ...tlsOptions,
+    cert: identity.cert,
+    key: identity.key,
+  });
+  const node = new NodeServer(server, onConnection);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return node;
+}
+
+function echo(socket: TLSSocket): void {
+  socket.pipe(socket);
+}
+
+export class NodeServer {
+  readonly server: Server;
+  /** What each completed handshake showed, oldest first. */
+  readonly connections: SeenConnection[] = [];
+  /** Handshakes that failed on the server's side. */
+  readonly handshakeErrors: Error[] = [];
+  readonly #forget = registerLeftover(() => this.close());
+  readonly #sockets = new Set<Socket>();
+  readonly #changed = new Set<() => void>();
+
+  /** @internal Use `startNodeServer`. */
+  constructor(server: Server, onConnection: (socket: TLSSocket) => void) {
+    this.server = server;
+    server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
+    server.on('tlsClientError', (error) => {
+      this.handshakeErrors.push(error);
+      this.#notify();
+    });
+    server.on('secureConnection', (socket) => {
+      // A client that vanishes is an everyday event here; tests look at the client's side.
+      socket.on('error', () => {});
+      this.connections.push(describe(socket));
+      this.#notify();
+      onConnection(socket);
+    });
+  }
+
+  get port(): number {
+    return (this.server.address() as AddressInfo).port;
+  }
+
+  /** TCP connections that are open now. */
+  get openSockets(): number {
+    return this.#sockets.size;
+  }
+
+  /** What the `nth` completed handshake showed, the first by default. */
+  sawClient(nth = 1, ms = 5_000): Promise<SeenConnection> {
+    return this.#until(`handshake ${nth}`, ms, () => this.connections[nth - 1]);
+  }
+
+  /** The `nth` handshake that failed on the server's side. */
+  sawHandshakeError(nth = 1, ms = 5_000): Promise<Error> {
+    return this.#until(`failed handshake ${nth}`, ms, () => this.handshakeErrors[nth - 1]);
+  }
+
+  /** Cuts every connection and resolves when the port is free. */
+  async close(): Promise<void> {
+    this.#forget();
+    if (!this.server.listening) return;
+    const closed = once(this.server, 'close');
+    this.server.close();
+    // The server's own 'close' comes before that of its last sockets.
+    const gone = [...this.#sockets].map(
+      (socket) => new Promise<void>((resolve) => socket.destroy().once('close', () => resolve())),
+    );
+    await Promise.all([closed, ...gone]);
+  }
+
+  #until<T>(what: string, ms: number, look: () => T | undefined): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const check = () => {
+        const found = look();
+        if (found === undefined) return;
+        finish();
+        resolve(found);
+      };
+      const timer = setTimeout(() => {
+        finish();
+        const errors = this.handshakeErrors.map((error) => error.message).join('; ') || 'none';
+        reject(new Error(`node server: no ${what} in ${ms} ms; failed handshakes: ${errors}`));
+      }, ms);
+      const finish = () => {
+        clearTimeout(timer);
+        this.#changed.delete(check);
+      };
+      this.#changed.add(check);
+      check();
+    });
+  }
+
+  #notify(): void {
+    for (const check of [...this.#changed]) check();
+  }
+}
+
+/**
+ * False where Node tells a server only the leaf of a client's chain (seen on 24.21.0: nothing
+ * has an `issuerCertificate`). There `authorized` or a real `s_server` tells about the rest.
+ */
+export const nodeTellsReceivedChains = !process.version.startsWith('v24.');
+
+function receivedChain(socket: TLSSocket): X509Certificate[] {
+  const chain: X509Certificate[] = [];
+  // getPeerCertificate(true) adds issuers from the server's own store; this shows only what came.
+  let certificate = socket.getPeerX509Certificate();
+  while (certificate !== undefined) {
+    chain.push(certificate);
+    certificate = certificate.issuerCertificate;
+  }
+  return chain;
+}
+
+function describe(socket: TLSSocket): SeenConnection {
+  const chain = receivedChain(socket);
+  return {
+    socket,
+    subject: chain[0]?.subject,
+    chain,
+    chainLength: chain.length,
+    authorized: socket.authorized,
+    // Node types it as an Error and sets the code's text.
+    authorizationError: socket.authorizationError ? String(socket.authorizationError) : undefined,
+    protocol: socket.getProtocol(),
+    cipher: socket.getCipher().name,
+    servername: (socket as { servername?: string | false }).servername || undefined,
+    alpnProtocol: socket.alpnProtocol || undefined,
+    resumed: socket.isSessionReused(),
+  };
+}

@@ -1,0 +1,237 @@
+/** Starts real `openssl s_server` processes and waits for what they print. */
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import type { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { registerLeftover } from './leftovers';
+import { OPENSSL, opensslEnvironment } from './openssl';
+import type { Identity } from './pki';
+import {
+  clientCertificateMessages,
+  completedHandshakes,
+  type SeenClient,
+  withoutDumps,
+} from './s-server-output';
+
+export type { SeenClient } from './s-server-output';
+
+export interface SServerOptions {
+  /** Paths of the server's certificate and key; `pki.server` and its like fit as they are. */
+  readonly identity: Pick<Identity, 'certPath' | 'keyPath'>;
+  /** Default `'no'`. `'required'` fails the handshake of a client that sends none. */
+  readonly requestCert?: 'no' | 'optional' | 'required';
+  /**
+   * Path of the client roots. They fill the list in the CertificateRequest, and a certificate
+   * that does not lead to them is refused. Left out: empty list, any certificate will do.
+   */
+  readonly clientCa?: string;
+  /** `false`: `clientCa` is trusted, but the list in the CertificateRequest stays empty. */
+  readonly nameClientCa?: boolean;
+  /** Only this version. Default: whatever `s_server` negotiates. */
+  readonly protocol?: 'TLSv1.2' | 'TLSv1.3';
+  /** `false` drops `-msg`, for bulk data: received chains are then unknown. Default `true`. */
+  readonly messages?: boolean;
+  /** Further arguments, such as `['-sigalgs', 'ECDSA+SHA256']` or `['-rev']`. */
+  readonly args?: readonly string[];
+}
+
+const DEFAULT_WAIT_MS = 5_000;
+const PROTOCOL_FLAGS = { 'TLSv1.2': '-tls1_2', 'TLSv1.3': '-tls1_3' } as const;
+
+/** Resolves once the server listens on a free port of 127.0.0.1. */
+export async function startSServer(options: SServerOptions): Promise<SServer> {
+  const child = spawn(OPENSSL, serverArguments(options), {
+    stdio: 'pipe',
+    env: opensslEnvironment(),
+  });
+  const server = new SServer(child);
+  try {
+    await server.listening();
+    return server;
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+}
+
+function serverArguments(options: SServerOptions): string[] {
+  const { identity, requestCert = 'no', clientCa, nameClientCa = true } = options;
+  // No default trust: what a test accepts is what it names.
+  const args = ['s_server', '-accept', '127.0.0.1:0', '-no-CAfile', '-no-CApath', '-no-CAstore'];
+  args.push('-cert', identity.certPath, '-key', identity.keyPath, '-nameopt', 'RFC2253');
+  if (requestCert === 'optional') args.push('-verify', '8');
+  if (requestCert === 'required') args.push('-Verify', '8');
+  if (clientCa !== undefined) {
+    args.push(nameClientCa ? '-CAfile' : '-verifyCAfile', clientCa);
+    // Without this s_server reports a bad chain and goes on.
+    args.push('-verify_return_error');
+  }
+  if (options.protocol !== undefined) args.push(PROTOCOL_FLAGS[options.protocol]);
+  if (options.messages ?? true) args.push('-msg');
+  return args.concat(options.args ?? []);
+}
+
+/** One running `s_server`. It serves one connection after another. */
+export class SServer {
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #watchdog: ReturnType<typeof startWatchdog>;
+  readonly #forget = registerLeftover(() => this.stop());
+  readonly #checks = new Set<() => void>();
+  readonly #exited: Promise<void>;
+  #spawnError: Error | undefined;
+  #ended = false;
+  #stdout = '';
+  #output = '';
+  #port = 0;
+
+  /** @internal Use `startSServer`. */
+  constructor(child: ChildProcessWithoutNullStreams) {
+    this.#child = child;
+    this.#watchdog = startWatchdog(child.pid);
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8');
+      stream.on('data', (text: string) => {
+        if (stream === child.stdout) this.#stdout += text;
+        this.#output += text;
+        this.#recheck();
+      });
+    }
+    child.on('error', (error) => {
+      this.#spawnError = error;
+    });
+    // Writing to a server that has gone is a test's failure to wait, not a crash of the run.
+    child.stdin.on('error', () => {});
+    this.#exited = once(child, 'close').then(
+      () => this.#end(),
+      () => this.#end(),
+    );
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  /** Everything printed so far, both streams; their order among each other is not certain. */
+  get output(): string {
+    return this.#output;
+  }
+
+  /**
+   * Resolves to the text that matches, as soon as it has been printed. Looks from `from`, an
+   * earlier `output.length`, so that a test can wait for the second of two like lines.
+   */
+  waitFor(pattern: RegExp | string, ms = DEFAULT_WAIT_MS, from = 0): Promise<string> {
+    return this.#until(String(pattern), ms, () => {
+      const text = this.#output.slice(from);
+      if (typeof pattern === 'string') return text.includes(pattern) ? pattern : undefined;
+      return text.match(pattern)?.[0];
+    });
+  }
+
+  /** What the server saw in its `nth` completed handshake, the first by default. */
+  sawClient(nth = 1, ms = DEFAULT_WAIT_MS): Promise<SeenClient> {
+    return this.#until(`handshake ${nth}`, ms, () => completedHandshakes(this.#stdout)[nth - 1]);
+  }
+
+  /**
+   * The certificates in the `nth` Certificate message that any client sent, in any phase:
+   * initial, post-handshake or renegotiated. Empty for a client that declined.
+   */
+  clientChain(nth = 1, ms = DEFAULT_WAIT_MS): Promise<readonly X509Certificate[]> {
+    return this.#until(
+      `client Certificate message ${nth}`,
+      ms,
+      () => clientCertificateMessages(this.#stdout)[nth - 1],
+    );
+  }
+
+  /** How many Certificate messages clients have sent so far, empty ones included. */
+  get clientCertificateMessageCount(): number {
+    return clientCertificateMessages(this.#stdout).length;
+  }
+
+  /**
+   * Types a line on the server's standard input: data for the client, or, as its first letter
+   * says, a command (`c`, `r`, `R`, `q`, …). Wait for `sawClient` first, and for a command's
+   * effect before the next: lines that arrive together are read as one.
+   *
+   * `R` asks for a certificate by renegotiation, but only with `requestCert: 'no'` (s_server asks
+   * once in a connection) and `-no_resumption_on_reneg` (a resumed session asks nothing).
+   */
+  type(line: string): void {
+    this.#child.stdin.write(`${line}\n`);
+  }
+
+  /** Ends the process and resolves when it is gone. Does no harm twice. */
+  async stop(): Promise<void> {
+    // First, so that it cannot aim at a process number that has been given away again.
+    this.#watchdog?.kill('SIGKILL');
+    this.#child.kill('SIGKILL');
+    await this.#exited;
+  }
+
+  /** @internal */
+  async listening(): Promise<void> {
+    const line = await this.waitFor(/^ACCEPT \S+:\d+$/m);
+    this.#port = Number(line.slice(line.lastIndexOf(':') + 1));
+  }
+
+  #until<T>(what: string, ms: number, look: () => T | undefined): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const fail = (why: string) => {
+        finish();
+        const cause = this.#spawnError;
+        const words = withoutDumps(this.#output);
+        reject(new Error(`s_server: ${why}: ${what}. It printed:\n${words}`, { cause }));
+      };
+      const check = () => {
+        const found = look();
+        if (found !== undefined) {
+          finish();
+          resolve(found);
+        } else if (this.#ended) {
+          fail('ended before');
+        }
+      };
+      const timer = setTimeout(() => fail(`nothing in ${ms} ms for`), ms);
+      const finish = () => {
+        clearTimeout(timer);
+        this.#checks.delete(check);
+      };
+      this.#checks.add(check);
+      check();
+    });
+  }
+
+  #recheck(): void {
+    for (const check of [...this.#checks]) check();
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#forget();
+    this.#watchdog?.kill('SIGKILL');
+    this.#recheck();
+  }
+}
+
+/**
+ * A shell that kills the server when this process's end of a pipe closes: however a jest worker
+ * ends, killed included, no server outlives it.
+ */
+function startWatchdog(pid: number | undefined) {
+  if (pid === undefined) return undefined;
+  const watchdog = spawn('/bin/sh', ['-c', 'read -r _; kill -9 "$1"', 'sh', String(pid)], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  watchdog.on('error', () => {});
+  watchdog.stdin.on('error', () => {});
+  watchdog.unref();
+  // The pipe alone must not keep this process alive. Node's types do not know that it is a socket.
+  (watchdog.stdin as Socket).unref();
+  return watchdog;
+}
