@@ -72,8 +72,8 @@ export interface NativeChainError {
 }
 
 export interface NativeClientAuth {
-  requested: boolean;
-  sent: boolean;
+  /** As seen on the wire. */
+  certificate: 'not-requested' | 'requested' | 'sent-empty' | 'sent';
   scheme: number | null;
   /** Which of the credentials set in advance was taken, or -1. */
   staticCredential: number;

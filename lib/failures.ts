@@ -210,10 +210,18 @@ const ALERT_HINTS: Readonly<Record<string, string>> = {
     'the two sides found no common settings, or the server demands a client certificate',
 };
 
+/** What OpenSSL's words mean to the person who reads them. */
+const EXPLAINED: Readonly<Record<string, string>> = {
+  'unexpected eof while reading':
+    'the connection was closed without a close_notify alert, so what was received may be cut short',
+  'wrong version number': 'the server does not answer in TLS',
+  'no protocols available': 'minVersion and maxVersion leave no protocol version',
+};
+
 /** A failure of the handshake or the record layer, with the code that `node:tls` would give. */
-export function protocolError(failure: FailureRecord): TLSClientCertError {
-  const root = failure.stack[0];
-  if (root === undefined) return internalError(failure);
+export function protocolError(failure: FailureRecord | null): TLSClientCertError {
+  const root = failure?.stack[0];
+  if (failure === null || root === undefined) return internalError(failure ?? UNEXPLAINED);
   const prefix = root.library === 'SSL routines' ? 'ERR_SSL_' : 'ERR_OSSL_';
   const code = prefix + root.reason.toUpperCase().replaceAll(' ', '_');
   // Only an error that OpenSSL reports as the peer's alert is one: a close_notify before a
@@ -225,7 +233,7 @@ export function protocolError(failure: FailureRecord): TLSClientCertError {
   const hint = alert === undefined ? undefined : ALERT_HINTS[alert];
   const sentence =
     alert === undefined
-      ? root.reason
+      ? (EXPLAINED[root.reason] ?? root.reason)
       : `the server sent the alert ${alert}${hint === undefined ? '' : `: ${hint}`}`;
   return new TLSClientCertError(code, `TLS failed: ${sentence} (${root.text}).`, {
     ...details(failure),
@@ -233,6 +241,8 @@ export function protocolError(failure: FailureRecord): TLSClientCertError {
     alert,
   });
 }
+
+const UNEXPLAINED: FailureRecord = { reason: 'internal', index: 0, detail: '', stack: [] };
 
 /** Something that should not happen, with all that is known about it. */
 function internalError(failure: FailureRecord): TLSClientCertError {

@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 export { CertificateRequest, DistinguishedName } from './certificate-request';
+export type { ClientAuth } from './client-auth';
 export { connect } from './connect';
 export {
   type Bytes,
@@ -26,7 +27,6 @@ export {
 export { Suspension } from './suspension';
 export { TLSSocket } from './tls-socket';
 export {
-  type ClientAuth,
   type ClientCertAnswer,
   type ClientCertCallback,
   type ClientCertCallbackContext,

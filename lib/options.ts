@@ -5,6 +5,7 @@ import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import tls, { type PeerCertificate } from 'node:tls';
 import { toBytes } from './bytes';
+import type { MachineOptions } from './connection';
 import { invalidArgType, invalidArgValue } from './errors';
 import { createSecureContext, SecureContext, type SecureContextOptions } from './secure-context';
 import type { ClientCertCallback } from './types';
@@ -69,28 +70,17 @@ export interface ConnectionOptions
 }
 
 /** The options in the form that `TLSSocket` takes. @internal */
-export interface TLSSocketOptions {
-  secureContext: SecureContext;
-  clientCertCallback: ClientCertCallback | null;
-  clientCertTimeout: number;
-  requireClientCert: boolean;
-  rejectUnauthorized: boolean;
-  checkServerIdentity: (hostname: string, certificate: PeerCertificate) => Error | undefined;
-  /** Whose certificate it has to be. */
-  hostname: string;
-  /** SNI, or `''`. */
-  servername: string;
-  alpnProtocols: Uint8Array;
+export interface TLSSocketOptions extends MachineOptions {
   allowHalfOpen: boolean;
   highWaterMark: number | undefined;
-  /** `connect()` made the transport: its events are passed on. */
+  /** `connect()` made the stream below: its events are passed on. */
   ownsTransport: boolean;
   connectOptions: Pick<ConnectionOptions, 'host' | 'port' | 'path' | 'localAddress'>;
 }
 
 const DEFAULT_CLIENT_CERT_TIMEOUT = 120_000;
-/** setTimeout(3) of Node cannot count further. */
-const LONGEST_TIMEOUT = 2 ** 31 - 1;
+/** Milliseconds: Node's timers cannot count further. */
+export const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
 export function normalize(options: ConnectionOptions): TLSSocketOptions {
   checkTypes(options);

@@ -70,17 +70,25 @@ export class Question {
       this.#suspend(request, settle);
     } else if (isPromiseLike(answer)) {
       this.#startTimer();
-      // Through a promise of our own, which a foreign thenable cannot settle twice or call at once.
+      // Through a promise of our own, which a foreign thenable cannot settle twice or call at once;
+      // and out of it again, so that what a listener throws is an uncaught exception as everywhere.
       Promise.resolve(answer).then(
-        (value) => {
-          if (value === SUSPEND) this.#suspend(request, settle);
-          else settle(outcomeOf(value));
-        },
-        (error) => settle({ kind: 'failure', error: callbackError('rejected', error) }),
+        (value) => process.nextTick(() => this.#arrived(request, value, settle)),
+        (error) =>
+          process.nextTick(settle, { kind: 'failure', error: callbackError('rejected', error) }),
       );
     } else {
       settle(outcomeOf(answer));
     }
+  }
+
+  #arrived(
+    request: CertificateRequest,
+    value: ClientCertAnswer | typeof SUSPEND,
+    settle: (outcome: Outcome) => void,
+  ): void {
+    if (value === SUSPEND) this.#suspend(request, settle);
+    else settle(outcomeOf(value));
   }
 
   #suspend(request: CertificateRequest, settle: (outcome: Outcome) => void): void {

@@ -39,6 +39,20 @@ const char* PhaseName(RequestPhase phase) {
   return "handshake";
 }
 
+const char* CertificateName(HandshakeLog::Certificate certificate) {
+  switch (certificate) {
+    case HandshakeLog::Certificate::kNotRequested:
+      return "not-requested";
+    case HandshakeLog::Certificate::kRequested:
+      return "requested";
+    case HandshakeLog::Certificate::kSentEmpty:
+      return "sent-empty";
+    case HandshakeLog::Certificate::kSent:
+      return "sent";
+  }
+  return "not-requested";
+}
+
 template <typename Number>
 Napi::Array FromNumbers(Napi::Env env, const std::vector<Number>& numbers) {
   Napi::Array array = Napi::Array::New(env, numbers.size());
@@ -238,12 +252,9 @@ Napi::Value ConnectionWrap::GetFailure(const Napi::CallbackInfo& info) {
 
 Napi::Value ConnectionWrap::ClientAuth(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  using Certificate = HandshakeLog::Certificate;
-  const Certificate certificate = connection_->log().certificate();
   const auto scheme = connection_->log().signature_scheme();
   Napi::Object record = Napi::Object::New(env);
-  record.Set("requested", certificate != Certificate::kNotRequested);
-  record.Set("sent", certificate == Certificate::kSent);
+  record.Set("certificate", CertificateName(connection_->log().certificate()));
   record.Set("scheme", scheme ? Napi::Value(Napi::Number::New(env, *scheme))
                               : env.Null());
   record.Set("staticCredential", connection_->static_credential());

@@ -155,8 +155,13 @@ Transfer Connection::Write(BytesView plaintext) {
 }
 
 Step Connection::Shutdown() {
-  // Before the handshake is complete there is nothing that could be closed.
-  if (SSL_in_init(ssl_.get())) return Step::kDone;
+  if (failure_) return Step::kFailed;
+  // Before the handshake is complete there is nothing that could be closed. A
+  // second SSL_shutdown would read on, and take unread data for an error.
+  if (SSL_in_init(ssl_.get()) ||
+      (SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN) != 0) {
+    return Step::kDone;
+  }
   return Run([this] {
     // 0: ours is sent, the peer's has not come yet.
     const int result = SSL_shutdown(ssl_.get());
@@ -289,6 +294,9 @@ int Connection::VerifyServer(X509_STORE_CTX* store, void*) {
 int Connection::OnCertificateRequest(SSL* ssl, void*) {
   Connection* self = FromSsl(ssl);
   self->client_cert_.Reset();
+  if (SSL_num_renegotiations(ssl) > 0) {
+    self->phase_ = RequestPhase::kRenegotiation;
+  }
   for (const Credential::Pointer& credential : self->options_.credentials) {
     if (self->WhyNotSent(*credential)) continue;
     if (!ClientCert::Install(ssl, *credential)) {

@@ -1,0 +1,77 @@
+import type { Credential } from './credential';
+import { TLSClientCertError } from './errors';
+
+/**
+ * What became of the server's request for a client certificate.
+ *
+ * On TLS 1.3 a server refuses a certificate only after the handshake: `'sent'` says that it left,
+ * not that it was accepted.
+ */
+export type ClientAuth =
+  | { readonly status: 'not-requested'; readonly requested: false; readonly sent: false }
+  | {
+      /** Asked, and not answered yet. */
+      readonly status: 'pending';
+      readonly requested: true;
+      readonly sent: false;
+    }
+  | {
+      readonly status: 'sent';
+      readonly requested: true;
+      readonly sent: true;
+      readonly credential: Credential;
+      /** The scheme it signed under, by its IANA name; `null` below TLS 1.2, which names none. */
+      readonly signatureScheme: string | null;
+    }
+  | {
+      /** An empty Certificate was sent. */
+      readonly status: 'declined';
+      readonly requested: true;
+      readonly sent: false;
+      /** The callback declined, or there was neither a callback nor a certificate. */
+      readonly reason: 'callback' | 'nothing-configured';
+    }
+  | {
+      /** Nothing was sent, and the connection failed with `error`. */
+      readonly status: 'failed';
+      readonly requested: true;
+      readonly sent: false;
+      readonly error: Error;
+    };
+
+export const NOT_REQUESTED: ClientAuth = {
+  status: 'not-requested',
+  requested: false,
+  sent: false,
+};
+export const PENDING: ClientAuth = { status: 'pending', requested: true, sent: false };
+export const DECLINED: ClientAuth = {
+  status: 'declined',
+  requested: true,
+  sent: false,
+  reason: 'callback',
+};
+export const UNCONFIGURED: ClientAuth = {
+  status: 'declined',
+  requested: true,
+  sent: false,
+  reason: 'nothing-configured',
+};
+
+export function failed(error: Error): ClientAuth {
+  return { status: 'failed', requested: true, sent: false, error };
+}
+
+/** The error of `requireClientCert`. */
+export function requiredError(auth: ClientAuth): TLSClientCertError {
+  const why =
+    auth.status === 'not-requested'
+      ? 'the server asked for none'
+      : auth === UNCONFIGURED
+        ? 'neither a callback nor a certificate is configured'
+        : 'the client certificate callback declined';
+  return new TLSClientCertError(
+    'ERR_CLIENT_CERT_REQUIRED',
+    `requireClientCert is set, but no client certificate was sent: ${why}.`,
+  );
+}

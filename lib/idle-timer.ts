@@ -1,0 +1,37 @@
+import { invalidArgType } from './errors';
+import { LONGEST_TIMEOUT } from './options';
+
+/** Goes off when nothing has touched it for a while, as the timeout of a `net.Socket` does. */
+export class IdleTimer {
+  /** 0: off. */
+  milliseconds = 0;
+  readonly #expired: () => void;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(expired: () => void) {
+    this.#expired = expired;
+  }
+
+  /** @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`, where `net.Socket` throws them. */
+  set(milliseconds: number): void {
+    if (typeof milliseconds !== 'number') {
+      throw invalidArgType('msecs', 'of type number', milliseconds);
+    }
+    if (!(milliseconds >= 0 && milliseconds < Number.POSITIVE_INFINITY)) {
+      throw Object.assign(
+        new RangeError(
+          `The value of "msecs" is out of range. It must be a non-negative finite number. Received ${milliseconds}`,
+        ),
+        { code: 'ERR_OUT_OF_RANGE' },
+      );
+    }
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.milliseconds = Math.min(milliseconds, LONGEST_TIMEOUT);
+    if (milliseconds > 0) this.#timer = setTimeout(this.#expired, this.milliseconds).unref();
+  }
+
+  touch(): void {
+    this.#timer?.refresh();
+  }
+}
