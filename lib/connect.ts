@@ -20,10 +20,8 @@ export function connect(options: ConnectionOptions, listener?: () => void): TLSS
   if (listener !== undefined && typeof listener !== 'function') {
     throw invalidArgType('listener', 'of type function', listener);
   }
-  // Everything that can be wrong with the options is found before a connection is opened.
-  const normalized = normalize(options);
-  const transport = options.socket ?? net.connect(transportOptions(options));
-  const socket = new TLSSocket(transport, normalized);
+  const open = () => options.socket ?? net.connect(transportOptions(options));
+  const socket = new TLSSocket(open, normalize(options));
   if (listener !== undefined) socket.once('secureConnect', listener);
   if (options.timeout !== undefined) socket.setTimeout(options.timeout);
   if (options.signal !== undefined) addAbortSignal(options.signal, socket);

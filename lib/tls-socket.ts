@@ -73,8 +73,11 @@ export class TLSSocket extends Duplex {
   #advanceAgain = false;
   readonly #idle = new IdleTimer(() => this.emit('timeout'));
 
-  /** @internal Use {@link connect}. */
-  constructor(stream: Duplex, options: TLSSocketOptions) {
+  /**
+   * @internal Use {@link connect}.
+   * @param open - Opens the stream below, once nothing can be wrong with the options any more.
+   */
+  constructor(open: () => Duplex, options: TLSSocketOptions) {
     super({
       allowHalfOpen: options.allowHalfOpen,
       emitClose: false,
@@ -85,6 +88,7 @@ export class TLSSocket extends Duplex {
       resumed: () => this.#advance(),
       suspended: (suspension) => this.emit('suspend', suspension),
     });
+    const stream = this.#opened(open);
     if (options.ownsTransport) {
       for (const name of CONNECT_EVENTS) {
         stream.on(name, (...args: unknown[]) => this.emit(name, ...args));
@@ -110,6 +114,15 @@ export class TLSSocket extends Duplex {
       vanished: () => this.destroy(this.#disconnected()),
       failed: (error) => this.destroy(error),
     });
+  }
+
+  #opened(open: () => Duplex): Duplex {
+    try {
+      return open();
+    } catch (error) {
+      this.#connection.destroy(() => error as Error);
+      throw error;
+    }
   }
 
   // ---- what became of the handshake
