@@ -185,7 +185,8 @@ export class Connection {
 
   #judge(native: NativeConnection): void {
     const chainError = native.serverChainError();
-    const refusal = judgeServer(chainError, this.#options, () => this.peerCertificate(true));
+    const [leaf] = native.peerCertificates();
+    const refusal = judgeServer(chainError, this.#options, leaf, () => this.peerCertificate(true));
     // checkServerIdentity is the caller's: it may have closed us.
     if (this.#native === null) return;
     this.#serverJudged = true;

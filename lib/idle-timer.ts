@@ -1,5 +1,7 @@
 import { invalidArgType } from './errors';
-import { LONGEST_TIMEOUT } from './options';
+
+/** Milliseconds: Node's timers cannot count further. */
+export const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
 /** Goes off when nothing has touched it for a while, as the timeout of a `net.Socket` does. */
 export class IdleTimer {

@@ -7,6 +7,7 @@ import tls, { type PeerCertificate } from 'node:tls';
 import { toBytes } from './bytes';
 import type { MachineOptions } from './connection';
 import { invalidArgType, invalidArgValue } from './errors';
+import { LONGEST_TIMEOUT } from './idle-timer';
 import { createSecureContext, SecureContext, type SecureContextOptions } from './secure-context';
 import type { ClientCertCallback } from './types';
 
@@ -79,8 +80,6 @@ export interface TLSSocketOptions extends MachineOptions {
 }
 
 const DEFAULT_CLIENT_CERT_TIMEOUT = 120_000;
-/** Milliseconds: Node's timers cannot count further. */
-export const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
 export function normalize(options: ConnectionOptions): TLSSocketOptions {
   checkTypes(options);

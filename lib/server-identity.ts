@@ -1,7 +1,7 @@
 /**
  * Whether the server is who it should be: its chain by OpenSSL, its name by `checkServerIdentity`.
  */
-import type { PeerCertificate } from 'node:tls';
+import tls, { type PeerCertificate } from 'node:tls';
 import type { NativeChainError } from './binding';
 import { messageOf, TLSClientCertError } from './errors';
 
@@ -23,8 +23,37 @@ export interface IdentityOptions {
   checkServerIdentity: (hostname: string, certificate: PeerCertificate) => Error | undefined;
 }
 
-/** `null` when the server is accepted. The name is looked at only when the chain is good. */
+/** Node's own check, which depends on nothing but its arguments. */
+const pureCheck = tls.checkServerIdentity;
+
+/** Leaves that it accepted, the latest for each name: most clients meet the same servers again. */
+const accepted = new Map<string, Buffer>();
+const ACCEPTED_LIMIT = 256;
+
+/**
+ * `null` when the server is accepted. The name is looked at only when the chain is good.
+ *
+ * @param leaf - The server's certificate in DER, if it sent one.
+ */
 export function judgeServer(
+  chainError: NativeChainError | null,
+  options: IdentityOptions,
+  leaf: Buffer | undefined,
+  certificate: () => PeerCertificate,
+): Refusal | null {
+  const pure = options.checkServerIdentity === pureCheck;
+  if (pure && chainError === null && leaf !== undefined) {
+    if (accepted.get(options.hostname)?.equals(leaf)) return null;
+  }
+  const refusal = judge(chainError, options, certificate);
+  if (pure && refusal === null && leaf !== undefined) {
+    if (accepted.size >= ACCEPTED_LIMIT) accepted.clear();
+    accepted.set(options.hostname, leaf);
+  }
+  return refusal;
+}
+
+function judge(
   chainError: NativeChainError | null,
   options: IdentityOptions,
   certificate: () => PeerCertificate,

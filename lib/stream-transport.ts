@@ -23,6 +23,7 @@ export class StreamTransport {
   readonly stream: Duplex;
   readonly #owner: TransportOwner;
   #ended = false;
+  #closing = false;
   #held = true;
 
   constructor(stream: Duplex, owner: TransportOwner) {
@@ -38,7 +39,7 @@ export class StreamTransport {
       owner.ended();
     });
     stream.on('close', () => {
-      if (!this.#ended) owner.vanished();
+      if (!this.#ended && !this.#closing) owner.vanished();
     });
     // Stays when we are done with it: a stream may fail while it closes.
     stream.on('error', (error: Error) => owner.failed(error));
@@ -81,6 +82,7 @@ export class StreamTransport {
   /** Destroys the stream, after `lastWords` if there are any: the alert that says why. */
   close(lastWords: Uint8Array | undefined, done: () => void): void {
     const { stream } = this;
+    this.#closing = true;
     if (stream.destroyed) {
       done();
       return;
