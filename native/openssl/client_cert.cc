@@ -55,6 +55,9 @@ bool ClientCert::LeaveAsked(State next) {
 }
 
 bool ClientCert::Install(SSL* ssl, const Credential& credential) {
+  // One identity at a time: OpenSSL keeps a slot for each type of key, and may
+  // sign with whichever fits.
+  SSL_certs_clear(ssl);
   return SSL_use_certificate(ssl, credential.certificate()) == 1 &&
          SSL_use_PrivateKey(ssl, credential.key()) == 1 &&
          SSL_set1_chain(ssl, credential.chain()) == 1;
