@@ -315,9 +315,11 @@ export class Connection {
     return this.#native?.protocol() ?? null;
   }
 
-  cipher(): CipherNameAndProtocol | undefined {
-    const cipher = this.#native?.cipher();
-    return cipher?.name == null ? undefined : (cipher as CipherNameAndProtocol);
+  /** `null` once destroyed, undefined before there is one. */
+  cipher(): CipherNameAndProtocol | null | undefined {
+    if (this.#native === null) return null;
+    const cipher = this.#native.cipher();
+    return cipher.name === null ? undefined : (cipher as CipherNameAndProtocol);
   }
 
   /** `false` when none was agreed on. */

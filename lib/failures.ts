@@ -222,8 +222,8 @@ const EXPLAINED: Readonly<Record<string, string>> = {
 export function protocolError(failure: FailureRecord | null): TLSClientCertError {
   const root = failure?.stack[0];
   if (failure === null || root === undefined) return internalError(failure ?? UNEXPLAINED);
-  const prefix = root.library === 'SSL routines' ? 'ERR_SSL_' : 'ERR_OSSL_';
-  const code = prefix + root.reason.toUpperCase().replaceAll(' ', '_');
+  // Whatever the library: so does the socket of node:tls, unlike the rest of Node.
+  const code = `ERR_SSL_${root.reason.toUpperCase().replaceAll(' ', '_')}`;
   // Only an error that OpenSSL reports as the peer's alert is one: a close_notify before a
   // truncation, or an alert long past, is not.
   const alert =

@@ -1,2 +1,14 @@
-/** The same package as an ES module. */
-export * from './index.js';
+/** The same package as an ES module. By name: `export *` of CommonJS brings more than the exports. */
+export type * from './index.js';
+export {
+  CertificateRequest,
+  Credential,
+  connect,
+  createSecureContext,
+  DistinguishedName,
+  SecureContext,
+  SUSPEND,
+  Suspension,
+  TLSClientCertError,
+  TLSSocket,
+} from './index.js';

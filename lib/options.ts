@@ -9,6 +9,7 @@ import type { MachineOptions } from './connection';
 import { invalidArgType, invalidArgValue } from './errors';
 import { LONGEST_TIMEOUT } from './idle-timer';
 import { createSecureContext, SecureContext, type SecureContextOptions } from './secure-context';
+import { defaultTrust } from './trust';
 import type { ClientCertCallback } from './types';
 
 /**
@@ -81,6 +82,7 @@ export interface TLSSocketOptions extends MachineOptions {
 
 const DEFAULT_CLIENT_CERT_TIMEOUT = 120_000;
 
+/** @internal */
 export function normalize(options: ConnectionOptions): TLSSocketOptions {
   checkTypes(options);
   const { host, port, path, localAddress, socket } = options;
@@ -170,7 +172,7 @@ const CONTEXT_OPTIONS: readonly (keyof SecureContextOptions)[] = [
   'allowPartialTrustChain',
 ];
 
-let plainContext: { defaults: string; context: SecureContext } | undefined;
+let plainContext: { defaults: string; trust: unknown; context: SecureContext } | undefined;
 
 /** Connections without any context option share one: most programs have no other. */
 function contextFor(options: ConnectionOptions): SecureContext {
@@ -185,8 +187,9 @@ function contextFor(options: ConnectionOptions): SecureContext {
     tls.DEFAULT_CIPHERS,
     tls.DEFAULT_ECDH_CURVE,
   ].join();
-  if (plainContext?.defaults !== defaults) {
-    plainContext = { defaults, context: createSecureContext() };
+  const trust = defaultTrust();
+  if (plainContext?.defaults !== defaults || plainContext.trust !== trust) {
+    plainContext = { defaults, trust, context: createSecureContext() };
   }
   return plainContext.context;
 }

@@ -115,7 +115,12 @@ export class Question {
       this.#turn++;
     } else {
       const reason = outcome.kind === 'failure' ? outcome.error : undefined;
-      this.#end(reason, 'the server was answered');
+      this.#end(
+        reason,
+        reason === undefined
+          ? 'the server was answered'
+          : `the connection failed (${reason.message})`,
+      );
       if (reason !== undefined) this.#abort?.abort(reason);
     }
     this.#owner.settled(outcome);

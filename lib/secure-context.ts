@@ -11,7 +11,7 @@ import {
   type PrivateKeyInput,
   privateKeyInput,
 } from './credential';
-import { invalidArgType, invalidArgValue } from './errors';
+import { invalidArgType, invalidArgValue, TLSClientCertError } from './errors';
 import { contextError, translated } from './failures';
 import { customTrust } from './trust';
 import type { ClientCertCallback } from './types';
@@ -148,6 +148,7 @@ export function createSecureContext(options: SecureContextOptions = {}): SecureC
   const crls = toList(options.crl).map((item, i) => toBytes(item, `options.crl[${i}]`));
   const { cipherList, cipherSuites, minVersion, maxVersion } = protocolSettings(options);
   const groups = optionalString(options.ecdhCurve, 'options.ecdhCurve') ?? tls.DEFAULT_ECDH_CURVE;
+  if (options.sigalgs === '') throw invalidArgValue('options.sigalgs', 'names no algorithm');
   const credentials = staticCredentials(options);
   const native = translated(
     () =>
@@ -192,21 +193,27 @@ function version(value: unknown, fallback: tls.SecureVersion, which: string): nu
   );
 }
 
-/** Splits the one cipher list as node:tls does: a list without a version's ciphers rules it out. */
+/**
+ * Splits the one cipher list as node:tls does: without ciphers of TLS 1.2 it rules that out, without
+ * suites of TLS 1.3 it leaves OpenSSL's.
+ */
 function protocolSettings(options: SecureContextOptions) {
   let minVersion = version(options.minVersion, tls.DEFAULT_MIN_VERSION, 'minimum');
-  let maxVersion = version(options.maxVersion, tls.DEFAULT_MAX_VERSION, 'maximum');
-  const ciphers = optionalString(options.ciphers, 'options.ciphers') ?? tls.DEFAULT_CIPHERS;
+  const maxVersion = version(options.maxVersion, tls.DEFAULT_MAX_VERSION, 'maximum');
+  const ciphers = optionalString(options.ciphers, 'options.ciphers') || tls.DEFAULT_CIPHERS;
   const names = ciphers.split(':').filter((name) => name.length > 0);
-  const cipherSuites = names.filter((name) => name.startsWith('TLS_')).join(':');
-  const cipherList = names.filter((name) => !name.startsWith('TLS_')).join(':');
   if (names.length === 0) throw invalidArgValue('options.ciphers', 'names no cipher');
-  if (cipherSuites === '' && maxVersion > VERSIONS['TLSv1.2'] && minVersion < maxVersion) {
-    maxVersion = VERSIONS['TLSv1.2'];
+  const isSuite = (name: string) => /^!?TLS_/.test(name);
+  const cipherSuites = names.filter(isSuite).join(':');
+  const cipherList = names.filter((name) => !isSuite(name)).join(':');
+  if (cipherList === '' && maxVersion < VERSIONS['TLSv1.3']) {
+    throw new TLSClientCertError(
+      'ERR_SSL_NO_CIPHERS_AVAILABLE',
+      'options.ciphers names suites of TLS 1.3 only, and options.maxVersion rules TLS 1.3 out: no cipher is left.',
+      { input: 'options.ciphers' },
+    );
   }
-  if (cipherList === '' && minVersion < VERSIONS['TLSv1.3'] && maxVersion > VERSIONS['TLSv1.2']) {
-    minVersion = VERSIONS['TLSv1.3'];
-  }
+  if (cipherList === '') minVersion = Math.max(minVersion, VERSIONS['TLSv1.3']);
   if (minVersion > maxVersion) {
     throw Object.assign(
       new TypeError('options.minVersion is above options.maxVersion: no protocol version is left'),
@@ -216,16 +223,22 @@ function protocolSettings(options: SecureContextOptions) {
   return {
     minVersion,
     maxVersion,
-    // An empty list of suites is left to OpenSSL only where TLS 1.3 cannot be spoken anyway.
-    cipherSuites,
+    cipherSuites: cipherSuites === '' ? undefined : cipherSuites,
     cipherList: cipherList === '' ? undefined : cipherList,
   };
 }
 
 function secureOptions(value: unknown): number {
   if (value === undefined || value === null) return 0;
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
-    throw invalidArgType('options.secureOptions', 'a non-negative integer', value);
+  if (typeof value !== 'number')
+    throw invalidArgType('options.secureOptions', 'of type number', value);
+  if (!Number.isSafeInteger(value) || value < 0) {
+    throw Object.assign(
+      new RangeError(
+        `The value of "options.secureOptions" is out of range. It must be a non-negative integer. Received ${value}`,
+      ),
+      { code: 'ERR_OUT_OF_RANGE' },
+    );
   }
   return value;
 }

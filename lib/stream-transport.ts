@@ -29,6 +29,8 @@ export class StreamTransport {
   constructor(stream: Duplex, owner: TransportOwner) {
     this.stream = stream;
     this.#owner = owner;
+    // First, or the listener for 'data' would start the flow before there is a connection.
+    stream.pause();
     stream.on('data', (chunk: unknown) => {
       if (chunk instanceof Uint8Array) owner.received(chunk);
       // setEncoding() was called on it, or it is in object mode: records cannot survive that.
@@ -43,7 +45,6 @@ export class StreamTransport {
     });
     // Stays when we are done with it: a stream may fail while it closes.
     stream.on('error', (error: Error) => owner.failed(error));
-    stream.pause();
     if (stream instanceof net.Socket && stream.connecting) {
       stream.once('connect', () => this.#start());
     } else {
@@ -104,7 +105,13 @@ export class StreamTransport {
   }
 
   #start(): void {
-    if (this.stream.destroyed || this.stream.readableEnded) {
+    const { errored, destroyed, readableEnded, writable } = this.stream;
+    if (errored) {
+      // It has not told its listeners yet.
+      this.#owner.failed(errored);
+      return;
+    }
+    if (destroyed || readableEnded || !writable) {
       this.#owner.vanished();
       return;
     }

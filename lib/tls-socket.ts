@@ -89,11 +89,6 @@ export class TLSSocket extends Duplex {
       suspended: (suspension) => this.emit('suspend', suspension),
     });
     const stream = this.#opened(open);
-    if (options.ownsTransport) {
-      for (const name of CONNECT_EVENTS) {
-        stream.on(name, (...args: unknown[]) => this.emit(name, ...args));
-      }
-    }
     this.#transport = new StreamTransport(stream, {
       connected: () => {
         this.#phase = 'handshake';
@@ -114,6 +109,13 @@ export class TLSSocket extends Duplex {
       vanished: () => this.destroy(this.#disconnected()),
       failed: (error) => this.destroy(error),
     });
+    // After the transport's own listeners, which a throwing one of the caller's must not cut off.
+    if (options.ownsTransport) {
+      for (const name of CONNECT_EVENTS) {
+        // A socket tells 'ready' even when it was destroyed in 'connect'.
+        stream.on(name, (...args: unknown[]) => this.destroyed || this.emit(name, ...args));
+      }
+    }
   }
 
   #opened(open: () => Duplex): Duplex {
@@ -137,7 +139,7 @@ export class TLSSocket extends Duplex {
     return this.#connection.protocol();
   }
 
-  /** The cipher suite in use, as `tls.TLSSocket` reports it; undefined before there is one. */
+  /** The cipher suite in use, as `tls.TLSSocket` reports it; undefined before, `null` once closed. */
   getCipher(): CipherNameAndProtocol {
     return this.#connection.cipher() as CipherNameAndProtocol;
   }
@@ -250,6 +252,7 @@ export class TLSSocket extends Duplex {
    * As in `net.Socket` the connection stays open.
    */
   setTimeout(milliseconds: number, callback?: () => void): this {
+    if (this.destroyed) return this;
     if (callback !== undefined && typeof callback !== 'function') {
       throw invalidArgType('callback', 'of type function', callback);
     }
@@ -323,6 +326,7 @@ export class TLSSocket extends Duplex {
       return;
     }
     this.#advancing = true;
+    let completed = false;
     try {
       do {
         this.#advanceAgain = false;
@@ -330,10 +334,15 @@ export class TLSSocket extends Duplex {
         if (this.#phase === 'open') this.#pumpReads();
         if (this.#phase === 'open') this.#pumpWrites();
       } while (this.#advanceAgain && this.#phase !== 'over');
+      completed = true;
     } finally {
       this.#advancing = false;
+      // A listener threw: what it kept from happening still has to.
+      if (!completed) process.nextTick(() => this.#advance());
       // Below the limit it flows even while nobody reads, so that its end is seen.
-      if (this.#phase !== 'over') this.#transport.hold(this.#connection.unread > UNREAD_LIMIT);
+      if (this.#phase === 'handshake' || this.#phase === 'open') {
+        this.#transport.hold(this.#connection.unread > UNREAD_LIMIT);
+      }
     }
   }
 
@@ -383,7 +392,13 @@ export class TLSSocket extends Duplex {
       this.bytesRead += count;
       // _read may be called from within push(), and must not be undone by its result.
       this.#reading = false;
-      if (this.push(chunk)) this.#reading = true;
+      let goesOn = true;
+      try {
+        goesOn = this.push(chunk);
+      } finally {
+        // Also when a listener threw: the stream would not ask again by itself.
+        if (goesOn) this.#reading = true;
+      }
     }
     this.#flush();
   }

@@ -8,6 +8,16 @@
 
 namespace tls_client_cert {
 
+namespace {
+
+// SSL_OP_NO_TX_… and SSL_OP_NO_RX_CERTIFICATE_COMPRESSION, which 3.0's headers
+// do not have yet and 3.0 itself ignores. Node offers no compression either,
+// and a compressed Certificate would be a message that HandshakeLog cannot
+// read.
+constexpr uint64_t kNoCertificateCompression = SSL_OP_BIT(32) | SSL_OP_BIT(33);
+
+}  // namespace
+
 Result<Context::Pointer> Context::Create(const ContextOptions& options) {
   ErrorStack errors;
   const auto fail = [](FailureReason reason) {
@@ -37,7 +47,7 @@ Result<Context::Pointer> Context::Create(const ContextOptions& options) {
       SSL_CTX_set1_sigalgs_list(ctx, options.signature_schemes->c_str()) != 1) {
     return fail(FailureReason::kSignatureSchemes);
   }
-  SSL_CTX_set_options(ctx, options.options);
+  SSL_CTX_set_options(ctx, options.options | kNoCertificateCompression);
 
   // Partial writes let the caller encrypt a large buffer piece by piece; with
   // NO_AUTO_CHAIN only a credential's own chain is ever sent, never whatever

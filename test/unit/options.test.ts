@@ -95,7 +95,7 @@ describe('createSecureContext()', () => {
       { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.2' },
       'ERR_TLS_PROTOCOL_VERSION_CONFLICT',
     ],
-    ['negative secureOptions', { secureOptions: -1 }, 'ERR_INVALID_ARG_TYPE'],
+    ['negative secureOptions', { secureOptions: -1 }, 'ERR_OUT_OF_RANGE'],
     ['a callback that is none', { clientCertCallback: 1 }, 'ERR_INVALID_ARG_TYPE'],
   ];
   it.each(own)('refuses %s', (_name, options, code) => {

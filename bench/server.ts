@@ -1,0 +1,39 @@
+/** The server's process: Node's own tls server, TLS 1.3 only, which demands a client certificate. */
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createServer, type TLSSocket } from 'node:tls';
+import type { Credentials, Ports } from './messages';
+
+/** What a client gets to read: the proof that its certificate was accepted. */
+const GREETING = '!';
+
+async function listen(keys: Credentials, onClient: (socket: TLSSocket) => void): Promise<number> {
+  const server = createServer({
+    key: keys.serverKey,
+    cert: keys.serverCert,
+    ca: keys.clientCa,
+    requestCert: true,
+    rejectUnauthorized: true,
+    minVersion: 'TLSv1.3',
+    // Suspended handshakes are kept for as long as the benchmark takes.
+    handshakeTimeout: 600_000,
+  });
+  server.on('secureConnection', (socket) => {
+    socket.on('error', () => {});
+    onClient(socket);
+  });
+  // Many clients arrive at once.
+  server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 });
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
+}
+
+process.once('message', async (keys: Credentials) => {
+  const ports: Ports = {
+    // Not within the event: Node's server would leave out the close_notify alert then.
+    greeting: await listen(keys, (socket) => setImmediate(() => socket.end(GREETING))),
+    silent: await listen(keys, (socket) => socket.resume()),
+  };
+  process.send?.(ports);
+});
+process.once('disconnect', () => process.exit());

@@ -1,0 +1,44 @@
+/** Throws in one listener or callback, and says what came of it. */
+import { connect, SUSPEND, type Suspension } from '../../../lib/index';
+import { credential, to } from './client';
+
+const [place = '', port] = process.argv.slice(2);
+const events: string[] = [];
+
+process.on('uncaughtException', (error, origin) => {
+  console.log(`${origin} ${error.message}`);
+});
+
+function boom(): never {
+  throw new Error(`from ${place}`);
+}
+
+const socket = connect({
+  ...to(Number(port)),
+  clientCertCallback: () => {
+    if (place === "'suspend'") return SUSPEND;
+    // From here on what follows runs on a promise's account.
+    return new Promise((resolve) => setImmediate(resolve, credential));
+  },
+});
+for (const name of ['secureConnect', 'end', 'error', 'close']) {
+  socket.on(name, () => events.push(name));
+}
+socket.once('suspend', (suspension: Suspension) => {
+  setTimeout(() => suspension.resume(credential), 20);
+});
+
+// The connection goes on where nothing closed it: an echo comes back, and it ends.
+let read = '';
+socket.on('data', (chunk) => {
+  read += chunk;
+  if (read === 'hello') socket.end();
+});
+if (place === "a write's callback") {
+  socket.write('hello', boom);
+} else {
+  socket.write('hello');
+  if (place === "'error'") socket.once('secureConnect', () => socket.destroy(new Error('mine')));
+  socket.once(place.replaceAll("'", ''), boom);
+}
+process.once('exit', () => console.log(events.join(' ')));

@@ -1,0 +1,59 @@
+/** The main thread of the worker tests. */
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+
+const [mode, port, phase] = process.argv.slice(2);
+
+function start(task: object): Worker {
+  const worker = new Worker(join(__dirname, 'worker-body.ts'), {
+    workerData: { port: Number(port), ...task },
+  });
+  worker.on('error', (error) => {
+    console.log(`worker failed: ${error.stack}`);
+    process.exit(2);
+  });
+  return worker;
+}
+
+/** What a worker reports, once it has ended by itself. */
+async function finished(worker: Worker): Promise<string> {
+  const [[message]] = await Promise.all([once(worker, 'message'), once(worker, 'exit')]);
+  return JSON.stringify(message);
+}
+
+/** In this thread, which may not have loaded the addon so far. */
+async function here(): Promise<boolean> {
+  const { handshake } = require('./handshake') as typeof import('./handshake');
+  return handshake(Number(port));
+}
+
+async function main(): Promise<void> {
+  if (mode === 'terminate') {
+    // Two at a time, so that one is in the middle of things when another goes.
+    const lane = async (count: number) => {
+      for (let i = 0; i < count; i += 1) {
+        const worker = start({ phase });
+        await once(worker, 'message');
+        await worker.terminate();
+      }
+    };
+    await Promise.all([lane(8), lane(8)]);
+    console.log('terminated');
+    console.log(await here());
+  } else if (mode === 'parallel') {
+    const workers = [1, 2].map(() => start({ phase: 'handshakes', count: 25 }));
+    console.log((await Promise.all(workers.map(finished))).join(' '));
+  } else if (mode === 'worker first') {
+    console.log(await finished(start({ phase: 'handshakes' })));
+    console.log(await here());
+    console.log(await finished(start({ phase: 'handshakes' })));
+    console.log(await here());
+  } else if (mode === 'exit') {
+    const worker = start({ phase });
+    await once(worker, 'message');
+    process.exit(7);
+  }
+}
+
+void main();

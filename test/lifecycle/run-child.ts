@@ -1,0 +1,58 @@
+/** Forks the children of the life-cycle tests: how they end and what they print is what counts. */
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { registerLeftover } from '../support/leftovers';
+
+export interface ChildResult {
+  /** Exit code, or the name of the signal that ended it. */
+  readonly end: number | string;
+  /** Standard output, line by line. */
+  readonly lines: readonly string[];
+  readonly errors: string;
+}
+
+export interface ChildOptions {
+  readonly flags?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly timeout?: number;
+}
+
+const REGISTER = join(__dirname, '../../tools/register-typescript.cjs');
+
+/** Runs `children/<name>.ts`; a child that hangs is killed, and ends with `SIGKILL`. */
+export function runChild(
+  name: string,
+  args: readonly (string | number)[] = [],
+  { flags = [], env = {}, timeout = 15_000 }: ChildOptions = {},
+): Promise<ChildResult> {
+  const child = spawn(
+    process.execPath,
+    [
+      ...flags,
+      '--require',
+      REGISTER,
+      join(__dirname, 'children', `${name}.ts`),
+      ...args.map(String),
+    ],
+    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } },
+  );
+  const forget = registerLeftover(async () => void child.kill('SIGKILL'));
+  const timer = setTimeout(() => child.kill('SIGKILL'), timeout);
+  let output = '';
+  let errors = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    errors += text;
+  });
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, signal) => {
+      clearTimeout(timer);
+      forget();
+      const lines = output.split('\n').filter((line) => line !== '');
+      resolve({ end: signal ?? code ?? -1, lines, errors });
+    });
+  });
+}

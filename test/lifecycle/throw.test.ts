@@ -1,0 +1,28 @@
+/** What a listener throws is an uncaught exception as with any emitter, and the socket survives. */
+import { startNodeServer } from '../support/node-server';
+import { loadPki } from '../support/pki';
+import { runChild } from './run-child';
+
+const REGULAR = 'secureConnect end close';
+
+test.each([
+  ["'connect'", REGULAR],
+  ["'suspend'", REGULAR],
+  ["'secureConnect'", REGULAR],
+  ["'data'", REGULAR],
+  ["'finish'", REGULAR],
+  // A stream looks after its own end only after the listeners; that is so with every stream.
+  ["'end'", 'secureConnect end'],
+  ["'close'", REGULAR],
+  ["'error'", 'secureConnect error close'],
+  ["a write's callback", REGULAR],
+])('thrown in %s', async (place, events) => {
+  const server = await startNodeServer({ identity: loadPki().server });
+  const { end, lines, errors } = await runChild('throw-child', [place, server.port]);
+  expect({ end, lines, errors }).toEqual({
+    end: 0,
+    lines: [`uncaughtException from ${place}`, events],
+    errors: '',
+  });
+  await server.close();
+});

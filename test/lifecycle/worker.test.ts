@@ -1,0 +1,34 @@
+/** Worker threads: each loads the addon for itself, and may be terminated at any time. */
+import { type NodeServer, startNodeServer } from '../support/node-server';
+import { loadPki } from '../support/pki';
+import { runChild } from './run-child';
+
+let server: NodeServer;
+beforeAll(async () => {
+  server = await startNodeServer({ identity: loadPki().server });
+});
+afterAll(() => server.close());
+
+test.each(['connecting', 'suspended', 'open'])('terminated while %s, many times', async (phase) => {
+  const result = await runChild('worker-child', ['terminate', server.port, phase]);
+  expect(result).toEqual({ end: 0, lines: ['terminated', 'true'], errors: '' });
+});
+
+test('two workers at once', async () => {
+  const result = await runChild('worker-child', ['parallel', server.port]);
+  expect(result).toEqual({ end: 0, lines: ['{"good":25} {"good":25}'], errors: '' });
+});
+
+test('a worker loads the addon first, then the main thread, then another worker', async () => {
+  const result = await runChild('worker-child', ['worker first', server.port]);
+  expect(result).toEqual({
+    end: 0,
+    lines: ['{"good":1}', 'true', '{"good":1}', 'true'],
+    errors: '',
+  });
+});
+
+test.each(['suspended', 'open'])('the process exits while a worker is %s', async (phase) => {
+  const result = await runChild('worker-child', ['exit', server.port, phase]);
+  expect(result).toEqual({ end: 7, lines: [], errors: '' });
+});

@@ -1,0 +1,281 @@
+/**
+ * What npm would publish: its files, and that it installs and works, with a prebuilt binary where
+ * there is no compiler, and without one where there is.
+ */
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { loadPki } from '../support/pki';
+import { startSServer } from '../support/s-server';
+import { cleanEnvironment, type Environment, npm, npmCli, run, succeed } from './npm';
+import { makePackages, type Packages } from './packages';
+
+jest.setTimeout(300_000);
+
+const PREBUILD = `prebuilds/${process.platform}-${process.arch}`;
+
+/** What building from source would need one of. */
+const TOOLS = ['cc', 'c++', 'gcc', 'g++', 'clang', 'clang++', 'make', 'gmake', 'python', 'python3'];
+
+let packages: Packages;
+
+beforeAll(async () => {
+  packages = await makePackages();
+});
+
+afterAll(() => rm(packages.folder, { recursive: true, force: true }));
+
+describe('the packed files', () => {
+  const paths = () => packages.files.map(({ path }) => path);
+  const list = async (folder: string) =>
+    (await readdir(join(packages.tree, folder))).map((name) => `${folder}/${name}`);
+
+  test('are the documents, both sources, what is compiled of them, and one binary', async () => {
+    const sources = await list('lib');
+    const compiled = sources.flatMap((source) => {
+      const [, name, m] = /^lib\/(.+)\.(m?)ts$/.exec(source) ?? [];
+      return ['js', 'js.map', 'd.ts', 'd.ts.map'].map((end) =>
+        `dist/${name}.${end}`.replace(/\.(d\.)?(js|ts)/, `.$1${m}$2`),
+      );
+    });
+    const expected = [
+      ...['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'binding.gyp'],
+      ...['docs/architecture.md', 'docs/man-page.md', 'native/addon.cc'],
+      ...sources,
+      ...compiled,
+      ...(await list('native/openssl')),
+      ...(await list('native/binding')),
+      ...(await list(PREBUILD)),
+    ];
+    expect([...paths()].sort()).toEqual([...expected].sort());
+  });
+
+  test('are of the kinds that belong there', () => {
+    const kinds =
+      /^(package\.json|binding\.gyp|LICENSE|[A-Z]+\.md|docs\/[a-z-]+\.md|lib\/[a-z-]+\.m?ts|dist\/[a-z-]+\.(d\.)?m?[jt]s(\.map)?|native\/([a-z]+\/)?[a-z_]+\.(cc|h)|prebuilds\/[a-z0-9]+-[a-z0-9]+\/tls-client-cert(\.[a-z]+)?\.node)$/;
+    expect(paths().filter((path) => !kinds.test(path))).toEqual([]);
+  });
+
+  test('hold one stripped binary, and nothing large beside it', () => {
+    const binaries = packages.files.filter(({ path }) => path.startsWith('prebuilds/'));
+    expect(binaries).toHaveLength(1);
+    expect(binaries[0]?.size).toBeGreaterThan(50_000);
+    expect(binaries[0]?.size).toBeLessThan(1_500_000);
+    const large = packages.files.filter(
+      ({ path, size }) => !path.startsWith('prebuilds/') && size > 64 * 1024,
+    );
+    expect(large).toEqual([]);
+    expect(packages.files.filter(({ size }) => size === 0)).toEqual([]);
+  });
+
+  test('tell nothing about the machine they were made on', async () => {
+    const texts = packages.files.filter(({ path }) => !path.endsWith('.node'));
+    const telling: string[] = [];
+    for (const { path } of texts) {
+      const text = await readFile(join(packages.tree, path), 'utf8');
+      if (text.includes(packages.folder) || text.includes(process.cwd())) telling.push(path);
+    }
+    expect(telling).toEqual([]);
+  });
+});
+
+describe('with a prebuilt binary, where there is no compiler', () => {
+  let consumer: string;
+  let env: Environment;
+
+  beforeAll(async () => {
+    env = await environmentWithoutCompiler();
+    consumer = await project('consumer');
+    await install(consumer, packages.withPrebuild, env);
+    await writeConsumers(consumer);
+  });
+
+  test('no compiler is found, and the package without a binary does not install', async () => {
+    const sh = join(env.PATH ?? '', 'sh');
+    for (const tool of TOOLS) {
+      const found = await run(sh, ['-c', `command -v ${tool}`], consumer, env);
+      expect({ tool, found: found.stdout }).toEqual({ tool, found: '' });
+    }
+    const other = await project('without-binary');
+    await expect(install(other, packages.withoutPrebuild, env)).rejects.toThrow(/node-gyp/);
+  });
+
+  test('nothing was compiled', () => {
+    const installed = join(consumer, 'node_modules/tls-client-cert');
+    expect(existsSync(join(installed, PREBUILD))).toBe(true);
+    expect(existsSync(join(installed, 'build'))).toBe(false);
+  });
+
+  test.each(['handshake.cjs', 'handshake.mjs'])('%s makes a suspended handshake', async (file) => {
+    await expectHandshake(consumer, file, env);
+  });
+
+  test('both module kinds have the same exports, and share them', async () => {
+    const printed = await succeed(process.execPath, ['exports.mjs'], consumer, env);
+    const names = [
+      ...['CertificateRequest', 'Credential', 'DistinguishedName', 'SUSPEND', 'SecureContext'],
+      ...['Suspension', 'TLSClientCertError', 'TLSSocket', 'connect', 'createSecureContext'],
+    ];
+    expect(JSON.parse(printed)).toEqual({ required: names, imported: names, different: [] });
+  });
+
+  test('package.json can be read, and nothing behind the exports', async () => {
+    const read = (path: string) =>
+      run(process.execPath, ['-e', `require('tls-client-cert/${path}')`], consumer, env);
+    expect(await read('package.json')).toMatchObject({ status: 0 });
+    const { stderr } = await read('dist/binding.js');
+    expect(stderr).toContain('ERR_PACKAGE_PATH_NOT_EXPORTED');
+  });
+
+  test.each([
+    ['node16', 'node16'],
+    ['nodenext', 'nodenext'],
+    ['esnext', 'bundler'],
+  ])('TypeScript resolves its types: module %s, resolution %s', async (module, resolution) => {
+    const options = [
+      ...['--strict', '--exactOptionalPropertyTypes', '--noEmit', '--skipLibCheck', 'false'],
+      ...['--target', 'es2022', '--types', 'node', '--ignoreConfig', '--module', module],
+      ...['--moduleResolution', resolution, 'typed.cts', 'typed.mts'],
+    ];
+    const tsc = join(packages.tree, 'node_modules/typescript/bin/tsc');
+    const { status, stdout } = await run(process.execPath, [tsc, ...options], consumer);
+    expect({ status, stdout }).toEqual({ status: 0, stdout: '' });
+  });
+});
+
+describe('without a prebuilt binary, where there is a compiler', () => {
+  test('the install script builds it from the packed sources, as in a fresh clone', async () => {
+    expect(require('../../package.json').scripts.install).toBe('node-gyp-build');
+    const consumer = await project('from-source');
+    await install(consumer, packages.withoutPrebuild, cleanEnvironment());
+    const installed = join(consumer, 'node_modules/tls-client-cert');
+    expect(existsSync(join(installed, 'prebuilds'))).toBe(false);
+    expect(existsSync(join(installed, 'build/Release/tls_client_cert.node'))).toBe(true);
+    await writeConsumers(consumer);
+    await expectHandshake(consumer, 'handshake.mjs', cleanEnvironment());
+  });
+});
+
+/** An empty project. */
+async function project(name: string): Promise<string> {
+  const folder = join(packages.folder, name);
+  await mkdir(folder);
+  await writeFile(join(folder, 'package.json'), JSON.stringify({ name, private: true }));
+  return folder;
+}
+
+/** Offline: everything comes from tarballs. */
+function install(folder: string, tarball: string, env: Environment): Promise<string> {
+  const options = ['--offline', '--no-audit', '--no-fund', '--foreground-scripts'];
+  return npm(['install', ...options, tarball, ...packages.dependencies], folder, env);
+}
+
+/** A PATH with a shell and Node, and no variable that leads to a tool past it. */
+async function environmentWithoutCompiler(): Promise<Environment> {
+  const bin = join(packages.folder, 'bin');
+  await mkdir(bin);
+  await symlink(process.execPath, join(bin, 'node'));
+  await symlink('/bin/sh', join(bin, 'sh'));
+  const leading = /^(PATH|CC|CXX|LINK|AR|MAKE|PYTHON|NODE_GYP_FORCE_PYTHON|npm_config_python)$/i;
+  const kept = Object.entries(cleanEnvironment()).filter(([name]) => !leading.test(name));
+  // Were npm in a folder with a compiler, its scripts would still not see that folder.
+  expect(dirname(npmCli())).not.toBe(bin);
+  return { ...Object.fromEntries(kept), PATH: bin };
+}
+
+async function expectHandshake(folder: string, file: string, env: Environment): Promise<void> {
+  const { server: identity, serverCa, clients, clientCaA } = loadPki();
+  const server = await startSServer({
+    identity,
+    requestCert: 'required',
+    clientCa: clientCaA.certPath,
+    protocol: 'TLSv1.3',
+  });
+  const { certPath, keyPath, subject } = clients.ec256;
+  const args = [file, String(server.port), join(dirname(certPath), `${serverCa.name}.crt`)];
+  const printed = await succeed(process.execPath, [...args, certPath, keyPath], folder, env);
+  expect(JSON.parse(printed)).toEqual({ status: 'sent', suspended: true, authorized: true });
+  expect((await server.sawClient()).subject).toBe(subject);
+  await server.stop();
+}
+
+const IMPORTED = '{ connect, Credential, SUSPEND, TLSSocket }';
+
+const HANDSHAKE = `
+const [port, ca, cert, key] = process.argv.slice(2);
+let suspended = false;
+const socket = connect({
+  host: '127.0.0.1',
+  port: Number(port),
+  servername: 'localhost',
+  ca: readFileSync(ca),
+  clientCertCallback: () => SUSPEND,
+});
+socket.on('suspend', (suspension) => {
+  suspended = true;
+  const credential = new Credential({ cert: readFileSync(cert), key: readFileSync(key) });
+  setTimeout(() => suspension.resume(credential), 20);
+});
+socket.on('secureConnect', () => {
+  const { authorized, clientAuth } = socket;
+  console.log(JSON.stringify({ status: clientAuth.status, suspended, authorized }));
+  if (!(socket instanceof TLSSocket)) throw new Error('not a TLSSocket');
+  socket.end();
+});
+socket.resume();
+`;
+
+const EXPORTS = `
+import { createRequire } from 'node:module';
+import * as imported from 'tls-client-cert';
+const required = createRequire(import.meta.url)('tls-client-cert');
+const names = (exported) => Object.keys(exported).sort();
+const different = names(required).filter((name) => required[name] !== imported[name]);
+console.log(JSON.stringify({ required: names(required), imported: names(imported), different }));
+`;
+
+/** The same for both, so that only the import differs. */
+const TYPED = `
+const context: SecureContext = createSecureContext({ minVersion: 'TLSv1.3' });
+const callback: ClientCertCallback = async (request, { signal }) => {
+  signal.throwIfAborted();
+  const names: string[] = request.certificateAuthorities.map((name) => name.toString());
+  return names.length > 0 ? new Credential({ cert: 'pem', key: 'pem' }) : null;
+};
+context.setClientCertCallback(callback);
+export const options: ConnectionOptions = { host: 'localhost', port: 443, secureContext: context };
+export const socket: TLSSocket = connect({ ...options, clientCertCallback: () => SUSPEND });
+socket.on('suspend', (suspension) => suspension.resume({ cert: 'pem', key: 'pem' }));
+// @ts-expect-error a port is a number
+connect({ port: '443' });
+// @ts-expect-error neither a credential nor null
+context.setClientCertCallback(() => 5);
+`;
+
+const TYPED_IMPORT =
+  'import { type ClientCertCallback, type ConnectionOptions, connect, createSecureContext, ' +
+  "Credential, SUSPEND, type SecureContext, type TLSSocket } from 'tls-client-cert';\n";
+
+async function writeConsumers(folder: string): Promise<void> {
+  const write = (file: string, text: string) => writeFile(join(folder, file), text);
+  await write(
+    'handshake.cjs',
+    `const ${IMPORTED} = require('tls-client-cert');\n` +
+      `const { readFileSync } = require('node:fs');\n${HANDSHAKE}`,
+  );
+  await write(
+    'handshake.mjs',
+    `import ${IMPORTED} from 'tls-client-cert';\nimport { readFileSync } from 'node:fs';\n${HANDSHAKE}`,
+  );
+  await write('exports.mjs', EXPORTS);
+  await write('typed.cts', `${TYPED_IMPORT}${TYPED}`);
+  // Types of a CommonJS module would let an ES module import a default that is not there.
+  await write(
+    'typed.mts',
+    `${TYPED_IMPORT}// @ts-expect-error there is no default export\nimport none from 'tls-client-cert';\nvoid none;\n${TYPED}`,
+  );
+  // The types of Node that the package was made with; they are the consumer's own to install.
+  await mkdir(join(folder, 'node_modules/@types'), { recursive: true });
+  const types = join(packages.tree, 'node_modules/@types/node');
+  await symlink(types, join(folder, 'node_modules/@types/node'));
+}
