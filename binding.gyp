@@ -34,6 +34,9 @@
         "NAPI_VERSION=8",
         "NAPI_DISABLE_CPP_EXCEPTIONS",
         "NODE_ADDON_API_DISABLE_DEPRECATED",
+        # A worker that is terminated in the middle of a call of ours can be
+        # thrown nothing any more; without this the whole process would abort.
+        "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS",
         # OpenSSL comes from Node's own binary: nothing is linked.
         "OPENSSL_API_COMPAT=30000",
         "OPENSSL_NO_DEPRECATED",

@@ -107,6 +107,8 @@ export interface NativeConnection {
   alpnProtocol(): string;
   /** DER, leaf first, as the server sent it. */
   peerCertificates(): Buffer[];
+  /** DER, leaf first, completed from the trust store as far as it goes. */
+  verifiedCertificates(): Buffer[];
   /** Frees it at once; every later call throws. */
   destroy(): void;
 }

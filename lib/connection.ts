@@ -1,5 +1,5 @@
-import type { X509Certificate } from 'node:crypto';
-import type { CipherNameAndProtocol, DetailedPeerCertificate, PeerCertificate } from 'node:tls';
+import { X509Certificate } from 'node:crypto';
+import type { CipherNameAndProtocol, DetailedPeerCertificate } from 'node:tls';
 import { binding, type NativeConnection, Step } from './binding';
 import { CertificateRequest } from './certificate-request';
 import {
@@ -329,22 +329,20 @@ export class Connection {
 
   /** `null` once destroyed, an empty object when there is none. */
   peerCertificate(detailed: boolean): DetailedPeerCertificate {
-    const chain = this.#peerChain();
-    if (chain === null) return null as unknown as DetailedPeerCertificate;
-    const leaf = chain[0];
-    if (leaf === undefined) return {} as DetailedPeerCertificate;
-    const certificate: PeerCertificate = detailed
-      ? detailedCertificate(chain)
-      : legacyCertificate(leaf);
-    return certificate as DetailedPeerCertificate;
+    const native = this.#native;
+    if (native === null) return null as unknown as DetailedPeerCertificate;
+    const sent = native.peerCertificates();
+    if (sent[0] === undefined) return {} as DetailedPeerCertificate;
+    // Issuers that the server did not send come from the trust store, as in node:tls.
+    if (detailed) {
+      return detailedCertificate(parseCertificates([...sent, ...native.verifiedCertificates()]));
+    }
+    return legacyCertificate(new X509Certificate(sent[0])) as DetailedPeerCertificate;
   }
 
   peerX509Certificate(): X509Certificate | undefined {
-    return this.#peerChain()?.[0];
-  }
-
-  #peerChain(): X509Certificate[] | null {
-    return this.#native === null ? null : parseCertificates(this.#native.peerCertificates());
+    const [leaf] = this.#native?.peerCertificates() ?? [];
+    return leaf === undefined ? undefined : new X509Certificate(leaf);
   }
 
   /** What was sent, or would be. */

@@ -64,11 +64,11 @@ export interface ErrorDetails {
 export class TLSClientCertError extends Error {
   /** One of {@link TLSClientCertErrorCode}, or a code of Node's or OpenSSL's. */
   readonly code: TLSClientCertErrorCode | (string & {});
-  readonly input?: string;
-  readonly reason?: string;
-  readonly alert?: string;
-  readonly library?: string;
-  readonly opensslErrorStack?: string[];
+  declare readonly input?: string;
+  declare readonly reason?: string;
+  declare readonly alert?: string;
+  declare readonly library?: string;
+  declare readonly opensslErrorStack?: string[];
 
   constructor(
     code: TLSClientCertErrorCode | (string & {}),

@@ -31,4 +31,5 @@ export {
   type ClientCertCallback,
   type ClientCertCallbackContext,
   SUSPEND,
+  type Suspend,
 } from './types';

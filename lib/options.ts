@@ -30,8 +30,8 @@ export interface ConnectionOptions
   /** A context to share. The options that would make one are ignored then. */
   secureContext?: SecureContext | undefined;
   /**
-   * Called when the server asks for a client certificate. It goes before the context's own. Not
-   * called when `cert` or `pfx` is set.
+   * Called when the server asks for a client certificate. It goes before the context's own; with
+   * `null`, or without it, the context's is called. Not called when `cert` or `pfx` is set.
    */
   clientCertCallback?: ClientCertCallback | null | undefined;
   /**
@@ -75,8 +75,6 @@ export interface ConnectionOptions
 export interface TLSSocketOptions extends MachineOptions {
   allowHalfOpen: boolean;
   highWaterMark: number | undefined;
-  /** `connect()` made the stream below: its events are passed on. */
-  ownsTransport: boolean;
   connectOptions: Pick<ConnectionOptions, 'host' | 'port' | 'path' | 'localAddress'>;
 }
 
@@ -101,12 +99,26 @@ export function normalize(options: ConnectionOptions): TLSSocketOptions {
     alpnProtocols: wireForm(options.ALPNProtocols),
     allowHalfOpen: options.allowHalfOpen === true,
     highWaterMark: options.highWaterMark,
-    ownsTransport: socket === undefined,
     connectOptions: { host, port, path, localAddress },
   };
 }
 
+/** Options of `tls.connect()` that must not be passed over in silence, and what to do instead. */
+const REFUSED: Readonly<Record<string, string>> = {
+  secureProtocol: 'set minVersion and maxVersion instead',
+  pskCallback: 'connect without pre-shared keys',
+  privateKeyEngine: 'OpenSSL engines are gone in OpenSSL 4',
+  privateKeyIdentifier: 'OpenSSL engines are gone in OpenSSL 4',
+  clientCertEngine: 'OpenSSL engines are gone in OpenSSL 4; use clientCertCallback',
+  requestOCSP: 'stapled responses are not delivered yet',
+};
+
 function checkTypes(options: ConnectionOptions): void {
+  for (const [name, instead] of Object.entries(REFUSED)) {
+    if ((options as Record<string, unknown>)[name]) {
+      throw invalidArgValue(`options.${name}`, `is not supported here: ${instead}`);
+    }
+  }
   const expect = (name: keyof ConnectionOptions, type: string) => {
     const value = options[name];
     if (value !== undefined && value !== null && typeof value !== type) {

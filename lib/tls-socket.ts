@@ -110,7 +110,7 @@ export class TLSSocket extends Duplex {
       failed: (error) => this.destroy(error),
     });
     // After the transport's own listeners, which a throwing one of the caller's must not cut off.
-    if (options.ownsTransport) {
+    if ((stream as Partial<net.Socket>).connecting) {
       for (const name of CONNECT_EVENTS) {
         // A socket tells 'ready' even when it was destroyed in 'connect'.
         stream.on(name, (...args: unknown[]) => this.destroyed || this.emit(name, ...args));

@@ -8,7 +8,12 @@ import type { Credential, CredentialOptions } from './credential';
  * What a {@link ClientCertCallback} returns, when the socket is to emit `'suspend'` and the answer
  * will come through the `Suspension` that it brings.
  */
-export const SUSPEND: unique symbol = Symbol.for('tls-client-cert.SUSPEND');
+export const SUSPEND = Symbol.for('tls-client-cert.SUSPEND') as Suspend;
+
+declare const suspendBrand: unique symbol;
+
+/** The type of {@link SUSPEND}. Not `unique symbol`, which would widen where a function returns it. */
+export type Suspend = symbol & { readonly [suspendBrand]: true };
 
 /** A credential is sent; `null` and `undefined` decline, and the server decides. */
 export type ClientCertAnswer = Credential | CredentialOptions | null | undefined;
@@ -22,8 +27,6 @@ export interface ClientCertCallbackContext {
    */
   readonly signal: AbortSignal;
 }
-
-type MaybeSuspend = typeof SUSPEND;
 
 /**
  * Called when a server asks for a client certificate and none was set in advance. It runs on a
@@ -40,4 +43,4 @@ type MaybeSuspend = typeof SUSPEND;
 export type ClientCertCallback = (
   request: CertificateRequest,
   context: ClientCertCallbackContext,
-) => ClientCertAnswer | MaybeSuspend | PromiseLike<ClientCertAnswer | MaybeSuspend>;
+) => ClientCertAnswer | Suspend | PromiseLike<ClientCertAnswer | Suspend>;

@@ -106,6 +106,7 @@ Napi::Function ConnectionWrap::Define(Napi::Env env) {
           ExposeAlive<&Self::Cipher>("cipher"),
           ExposeAlive<&Self::AlpnProtocol>("alpnProtocol"),
           ExposeAlive<&Self::PeerCertificates>("peerCertificates"),
+          ExposeAlive<&Self::VerifiedCertificates>("verifiedCertificates"),
           Expose<&Self::Destroy>("destroy"),
       });
 }
@@ -282,6 +283,11 @@ Napi::Value ConnectionWrap::AlpnProtocol(const Napi::CallbackInfo& info) {
 
 Napi::Value ConnectionWrap::PeerCertificates(const Napi::CallbackInfo& info) {
   return FromCertificates(info.Env(), nullptr, connection_->peer_chain());
+}
+
+Napi::Value ConnectionWrap::VerifiedCertificates(
+    const Napi::CallbackInfo& info) {
+  return FromCertificates(info.Env(), nullptr, connection_->verified_chain());
 }
 
 Napi::Value ConnectionWrap::Destroy(const Napi::CallbackInfo& info) {

@@ -59,6 +59,7 @@ class ConnectionWrap : public Wrap<ConnectionWrap> {
   Napi::Value Cipher(const Napi::CallbackInfo& info);
   Napi::Value AlpnProtocol(const Napi::CallbackInfo& info);
   Napi::Value PeerCertificates(const Napi::CallbackInfo& info);
+  Napi::Value VerifiedCertificates(const Napi::CallbackInfo& info);
 
   Napi::Value Destroy(const Napi::CallbackInfo& info);
   void Release(Napi::Env env);

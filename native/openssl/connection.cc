@@ -267,6 +267,12 @@ const STACK_OF(X509) * Connection::peer_chain() const {
   return SSL_get_peer_cert_chain(ssl_.get());
 }
 
+const STACK_OF(X509) * Connection::verified_chain() const {
+  // While the server is being judged the SSL does not have it yet.
+  const STACK_OF(X509)* chain = verification_.verified_chain();
+  return chain != nullptr ? chain : SSL_get0_verified_chain(ssl_.get());
+}
+
 void Connection::RegisterCallbacks(SSL_CTX* ctx) {
   SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, nullptr);
   SSL_CTX_set_cert_verify_callback(ctx, VerifyServer, nullptr);

@@ -101,6 +101,8 @@ class Connection {
   BytesView alpn_protocol() const;
   // Leaf first, as the server sent it. Null before its Certificate came.
   const STACK_OF(X509) * peer_chain() const;
+  // Leaf first, with what the trust store completed it by. Null likewise.
+  const STACK_OF(X509) * verified_chain() const;
 
   static void RegisterCallbacks(SSL_CTX* ctx);
   static void RegisterClientCertCallback(SSL_CTX* ctx, bool registered);

@@ -20,6 +20,12 @@ class ServerVerification {
   // X509_V_OK, or why the chain is not trusted. From kAsked on.
   int chain_error() const { return chain_error_; }
 
+  // From the leaf up to its anchor, as far as OpenSSL could build it. Null
+  // unless kAsked.
+  const STACK_OF(X509) * verified_chain() const {
+    return verified_chain_.get();
+  }
+
   // Both count in kAsked only: a server cannot be accepted before its chain
   // was checked, nor after it was refused.
   void Accept();

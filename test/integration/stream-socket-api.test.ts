@@ -82,8 +82,7 @@ describe.each(VERSIONS)('socket API, %s', (version) => {
     }
   });
 
-  // node:tls goes on from what the server sent into the trust store; ours stops.
-  test.failing('the root that the server did not send is linked, as in node:tls', async () => {
+  test('the root that the server did not send is linked, as in node:tls', async () => {
     const { ours, node } = await both(
       options(),
       (socket) => socket.getPeerCertificate(true).issuerCertificate?.fingerprint256,
