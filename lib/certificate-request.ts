@@ -11,9 +11,13 @@ export class DistinguishedName {
   readonly der: Buffer;
   #parsed: { text: string; attributes: [string, string][] } | undefined;
 
-  /** @internal */
-  constructor(der: Buffer) {
+  private constructor(der: Buffer) {
     this.der = der;
+  }
+
+  /** @internal */
+  static of(der: Buffer): DistinguishedName {
+    return new DistinguishedName(der);
   }
 
   /**
@@ -104,12 +108,11 @@ export class CertificateRequest {
   readonly #around: RequestSurroundings;
   #serverCertificates: readonly X509Certificate[] | undefined;
 
-  /** @internal */
-  constructor(native: NativeRequest, around: RequestSurroundings) {
+  private constructor(native: NativeRequest, around: RequestSurroundings) {
     this.phase = native.phase;
     this.protocol = around.protocol;
     this.servername = around.servername;
-    this.certificateAuthorities = native.authorities.map((der) => new DistinguishedName(der));
+    this.certificateAuthorities = native.authorities.map(DistinguishedName.of);
     this.signatureSchemes = native.signatureSchemes.map(signatureSchemeName);
     this.certificateTypes = native.certificateTypes.map(
       (type) => CERTIFICATE_TYPES[type] ?? `0x${type.toString(16).padStart(2, '0')}`,
@@ -118,6 +121,11 @@ export class CertificateRequest {
     this.authorizationError = around.authorizationError;
     this.attempt = native.attempt;
     this.#around = around;
+  }
+
+  /** @internal */
+  static of(native: NativeRequest, around: RequestSurroundings): CertificateRequest {
+    return new CertificateRequest(native, around);
   }
 
   /** The server's certificates, its own first, as it sent them. */

@@ -20,11 +20,14 @@ export function connect(options: ConnectionOptions, listener?: () => void): TLSS
   if (listener !== undefined && typeof listener !== 'function') {
     throw invalidArgType('listener', 'of type function', listener);
   }
-  const open = () => options.socket ?? net.connect(transportOptions(options));
-  const socket = new TLSSocket(open, normalize(options));
+  // A copy, as in node:tls: what is inherited does not count, what changes later does not either.
+  const own = { ...options };
+  const { timeout, signal } = own;
+  const open = () => own.socket ?? net.connect(transportOptions(own));
+  const socket = TLSSocket.over(open, normalize(own));
   if (listener !== undefined) socket.once('secureConnect', listener);
-  if (options.timeout !== undefined) socket.setTimeout(options.timeout);
-  if (options.signal !== undefined) addAbortSignal(options.signal, socket);
+  if (timeout) socket.setTimeout(timeout);
+  if (signal) addAbortSignal(signal, socket);
   return socket;
 }
 

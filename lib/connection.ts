@@ -105,7 +105,6 @@ export class Connection {
   // ---- operations
 
   handshake(): Status {
-    // A step is a number from 0 (done); -step fits in with the counts of the other operations.
     const status = this.#run((native) => -native.handshake());
     if (status !== 'done' || this.#established) return status as Status;
     this.#established = true;
@@ -113,9 +112,14 @@ export class Connection {
     return error === undefined ? 'done' : this.#fail(error);
   }
 
-  /** A count of bytes written to `plaintext`, or why there are none. */
-  read(plaintext: Uint8Array): number | Status {
-    return this.#run((native) => native.read(plaintext));
+  /**
+   * A count of bytes read, or why there are none.
+   *
+   * @param room - Where to read to. Asked for at the last moment: before, callbacks may run that
+   *   read into the same memory.
+   */
+  read(room: () => Uint8Array): number | Status {
+    return this.#run((native) => native.read(room()));
   }
 
   /** How many bytes of `plaintext` were taken, or why none. */
@@ -123,12 +127,12 @@ export class Connection {
     return this.#run((native) => native.write(plaintext));
   }
 
-  /** Sends close_notify; it does not wait for the peer's. */
-  shutdown(): void {
-    this.#native?.shutdown();
+  /** Sends close_notify, once no handshake is under way; it does not wait for the peer's. */
+  shutdown(): Status {
+    return this.#run((native) => -native.shutdown()) as Status;
   }
 
-  /** Frees what is native. A pending question learns `reason`, which is made only for it. */
+  /** Frees what is native. A pending question learns `reason`, which is asked for only then. */
   destroy(reason: () => Error): void {
     const auth = this.clientAuth;
     this.#clientAuth = auth.status === 'pending' ? failed(this.error ?? reason()) : auth;
@@ -138,6 +142,7 @@ export class Connection {
     this.#question?.cancel(reason());
   }
 
+  /** The operation returns a count of bytes, or what it needs first as a negative {@link Step}. */
   #run(operation: (native: NativeConnection) => number): number | Status {
     while (true) {
       // An unanswered question holds up everything behind it.
@@ -185,8 +190,10 @@ export class Connection {
 
   #judge(native: NativeConnection): void {
     const chainError = native.serverChainError();
-    const [leaf] = native.peerCertificates();
-    const refusal = judgeServer(chainError, this.#options, leaf, () => this.peerCertificate(true));
+    const refusal = judgeServer(chainError, this.#options, {
+      leaf: native.peerCertificates()[0],
+      detailed: () => this.peerCertificate(true),
+    });
     // checkServerIdentity is the caller's: it may have closed us.
     if (this.#native === null) return;
     this.#serverJudged = true;
@@ -243,7 +250,7 @@ export class Connection {
       },
       this.#options.clientCertTimeout,
     );
-    const request = new CertificateRequest(native.request(), {
+    const request = CertificateRequest.of(native.request(), {
       native: () => this.#native,
       protocol: native.protocol(),
       servername: this.#options.servername || null,

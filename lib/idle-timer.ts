@@ -15,7 +15,7 @@ export class IdleTimer {
   }
 
   /** @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`, where `net.Socket` throws them. */
-  set(milliseconds: number): void {
+  static check(milliseconds: number): void {
     if (typeof milliseconds !== 'number') {
       throw invalidArgType('msecs', 'of type number', milliseconds);
     }
@@ -27,6 +27,11 @@ export class IdleTimer {
         { code: 'ERR_OUT_OF_RANGE' },
       );
     }
+  }
+
+  /** @throws as {@link check}. */
+  set(milliseconds: number): void {
+    IdleTimer.check(milliseconds);
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.milliseconds = Math.min(milliseconds, LONGEST_TIMEOUT);

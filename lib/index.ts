@@ -26,6 +26,7 @@ export {
 } from './secure-context';
 export { Suspension } from './suspension';
 export { TLSSocket } from './tls-socket';
+export type { TLSSocketEvents } from './tls-socket-events';
 export {
   type ClientCertAnswer,
   type ClientCertCallback,

@@ -7,7 +7,7 @@ import tls, { type PeerCertificate } from 'node:tls';
 import { toBytes } from './bytes';
 import type { MachineOptions } from './connection';
 import { invalidArgType, invalidArgValue } from './errors';
-import { LONGEST_TIMEOUT } from './idle-timer';
+import { IdleTimer, LONGEST_TIMEOUT } from './idle-timer';
 import { createSecureContext, SecureContext, type SecureContextOptions } from './secure-context';
 import { defaultTrust } from './trust';
 import type { ClientCertCallback } from './types';
@@ -92,7 +92,11 @@ export function normalize(options: ConnectionOptions): TLSSocketOptions {
     clientCertCallback: options.clientCertCallback ?? null,
     clientCertTimeout: options.clientCertTimeout ?? DEFAULT_CLIENT_CERT_TIMEOUT,
     requireClientCert: options.requireClientCert === true,
-    rejectUnauthorized: options.rejectUnauthorized ?? rejectsByDefault(),
+    // Nothing but `false` turns it off: not 0, not an empty string.
+    rejectUnauthorized:
+      options.rejectUnauthorized == null
+        ? rejectsByDefault()
+        : options.rejectUnauthorized !== false,
     checkServerIdentity: options.checkServerIdentity ?? tls.checkServerIdentity,
     hostname: options.servername || host || tunnelled || 'localhost',
     servername: name === undefined || net.isIP(name) !== 0 ? '' : name,
@@ -111,6 +115,10 @@ const REFUSED: Readonly<Record<string, string>> = {
   privateKeyIdentifier: 'OpenSSL engines are gone in OpenSSL 4',
   clientCertEngine: 'OpenSSL engines are gone in OpenSSL 4; use clientCertCallback',
   requestOCSP: 'stapled responses are not delivered yet',
+  minDHSize: 'OpenSSL\'s security level bounds it; set "@SECLEVEL=" in ciphers',
+  onread: 'read from the stream',
+  fd: 'pass a net.Socket in options.socket',
+  handle: 'pass a net.Socket in options.socket',
 };
 
 function checkTypes(options: ConnectionOptions): void {
@@ -132,7 +140,12 @@ function checkTypes(options: ConnectionOptions): void {
   expect('clientCertCallback', 'function');
   expect('clientCertTimeout', 'number');
   expect('requireClientCert', 'boolean');
-  const { secureContext, clientCertTimeout, socket } = options;
+  expect('timeout', 'number');
+  const { secureContext, clientCertTimeout, socket, signal, timeout } = options;
+  if (timeout !== undefined && timeout !== null) IdleTimer.check(timeout);
+  if (signal !== undefined && signal !== null && !isAbortSignal(signal)) {
+    throw invalidArgType('options.signal', 'an instance of AbortSignal', signal);
+  }
   if (secureContext !== undefined && !(secureContext instanceof SecureContext)) {
     throw invalidArgType(
       'options.secureContext',
@@ -154,6 +167,10 @@ function checkTypes(options: ConnectionOptions): void {
   if (socket !== undefined && socket !== null && !isDuplex(socket)) {
     throw invalidArgType('options.socket', 'an instance of stream.Duplex', socket);
   }
+}
+
+function isAbortSignal(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'aborted' in value;
 }
 
 /** By its shape: it may come from another copy of the stream module. */

@@ -66,9 +66,16 @@ export class Question {
     answer: ReturnType<ClientCertCallback>,
     settle: (outcome: Outcome) => void,
   ): void {
+    let thenable: boolean;
+    try {
+      thenable = isPromiseLike(answer);
+    } catch (error) {
+      settle({ kind: 'failure', error: callbackError('threw', error) });
+      return;
+    }
     if (answer === SUSPEND) {
       this.#suspend(request, settle);
-    } else if (isPromiseLike(answer)) {
+    } else if (thenable) {
       this.#startTimer();
       // Through a promise of our own, which a foreign thenable cannot settle twice or call at once;
       // and out of it again, so that what a listener throws is an uncaught exception as everywhere.
@@ -94,7 +101,7 @@ export class Question {
   #suspend(request: CertificateRequest, settle: (outcome: Outcome) => void): void {
     if (this.#over) return;
     this.#startTimer();
-    const suspension = new Suspension(request, this.#context().signal, {
+    const suspension = Suspension.of(request, this.#context().signal, {
       again: () => settle({ kind: 'again' }),
       answer: (answer) => this.#take(request, answer, settle),
       fail: (error) => settle({ kind: 'failure', error }),

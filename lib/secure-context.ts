@@ -1,3 +1,4 @@
+import { constants } from 'node:crypto';
 import tls from 'node:tls';
 import { binding, type NativeContext } from './binding';
 import { toBytes, toList } from './bytes';
@@ -57,7 +58,11 @@ export interface SecureContextOptions {
   passphrase?: Bytes | undefined;
   /** Revocation lists. When given, there must be one for every authority in the server's chain. */
   crl?: Bytes | readonly Bytes[] | undefined;
-  /** Cipher names of TLS 1.2 and 1.3 in one list, separated by colons. Default: `tls.DEFAULT_CIPHERS`. */
+  /**
+   * Cipher names of TLS 1.2 and 1.3 in one list, separated by colons. Default: `tls.DEFAULT_CIPHERS`
+   * without those whose key exchange is RSA (`:!kRSA`): with these a TLS 1.2 server proves only after
+   * the client's certificate was sent that it holds the key to its own.
+   */
   ciphers?: string | undefined;
   /** Groups for key agreement, separated by colons, or `'auto'`. Default: `tls.DEFAULT_ECDH_CURVE`. */
   ecdhCurve?: string | undefined;
@@ -84,10 +89,14 @@ export class SecureContext {
   readonly #credentials: readonly Credential[];
   #clientCertCallback: ClientCertCallback | null = null;
 
-  /** @internal Use {@link createSecureContext}. */
-  constructor(native: NativeContext, credentials: readonly Credential[]) {
+  private constructor(native: NativeContext, credentials: readonly Credential[]) {
     this.#native = native;
     this.#credentials = credentials;
+  }
+
+  /** @internal Use {@link createSecureContext}. */
+  static of(native: NativeContext, credentials: readonly Credential[]): SecureContext {
+    return new SecureContext(native, credentials);
   }
 
   /**
@@ -165,7 +174,7 @@ export function createSecureContext(options: SecureContextOptions = {}): SecureC
       }),
     contextError,
   );
-  const context = new SecureContext(native, credentials);
+  const context = SecureContext.of(native, credentials);
   if (options.clientCertCallback !== undefined) {
     context.setClientCertCallback(options.clientCertCallback);
   }
@@ -200,7 +209,7 @@ function version(value: unknown, fallback: tls.SecureVersion, which: string): nu
 function protocolSettings(options: SecureContextOptions) {
   let minVersion = version(options.minVersion, tls.DEFAULT_MIN_VERSION, 'minimum');
   const maxVersion = version(options.maxVersion, tls.DEFAULT_MAX_VERSION, 'maximum');
-  const ciphers = optionalString(options.ciphers, 'options.ciphers') || tls.DEFAULT_CIPHERS;
+  const ciphers = optionalString(options.ciphers, 'options.ciphers') || defaultCiphers();
   const names = ciphers.split(':').filter((name) => name.length > 0);
   if (names.length === 0) throw invalidArgValue('options.ciphers', 'names no cipher');
   const isSuite = (name: string) => /^!?TLS_/.test(name);
@@ -226,6 +235,18 @@ function protocolSettings(options: SecureContextOptions) {
     cipherSuites: cipherSuites === '' ? undefined : cipherSuites,
     cipherList: cipherList === '' ? undefined : cipherList,
   };
+}
+
+/**
+ * Node's default list, without the ciphers whose key exchange is RSA: with those, a server has proved
+ * nothing yet when it asks for the client's certificate, and whoever copies a public chain could ask.
+ */
+function defaultCiphers(): string {
+  const { DEFAULT_CIPHERS } = tls;
+  // A list that the person who runs the program chose is left alone.
+  return DEFAULT_CIPHERS === constants.defaultCoreCipherList
+    ? `${DEFAULT_CIPHERS}:!kRSA`
+    : DEFAULT_CIPHERS;
 }
 
 function secureOptions(value: unknown): number {

@@ -1,9 +1,12 @@
 /**
  * Whether the server is who it should be: its chain by OpenSSL, its name by `checkServerIdentity`.
  */
-import tls, { type PeerCertificate } from 'node:tls';
+import { X509Certificate } from 'node:crypto';
+import tls, { type DetailedPeerCertificate, type PeerCertificate } from 'node:tls';
+import { types } from 'node:util';
 import type { NativeChainError } from './binding';
-import { messageOf, TLSClientCertError } from './errors';
+import { describe, messageOf, TLSClientCertError } from './errors';
+import { legacyCertificate } from './peer-certificate';
 
 /** X509_V_ERR_HOSTNAME_MISMATCH: OpenSSL makes the alert bad_certificate of it. */
 const HOSTNAME_MISMATCH = 62;
@@ -23,48 +26,30 @@ export interface IdentityOptions {
   checkServerIdentity: (hostname: string, certificate: PeerCertificate) => Error | undefined;
 }
 
-/** Node's own check, which depends on nothing but its arguments. */
-const pureCheck = tls.checkServerIdentity;
+/** The server's certificate: the leaf as it came, and in the form that a check is given. */
+export interface PresentedCertificate {
+  leaf: Buffer | undefined;
+  /** The legacy object, linked to its issuers. */
+  detailed: () => DetailedPeerCertificate;
+}
 
-/** Leaves that it accepted, the latest for each name: most clients meet the same servers again. */
-const accepted = new Map<string, Buffer>();
-const ACCEPTED_LIMIT = 256;
-
-/**
- * `null` when the server is accepted. The name is looked at only when the chain is good.
- *
- * @param leaf - The server's certificate in DER, if it sent one.
- */
+/** `null` when the server is accepted. The name is looked at only when the chain is good. */
 export function judgeServer(
   chainError: NativeChainError | null,
   options: IdentityOptions,
-  leaf: Buffer | undefined,
-  certificate: () => PeerCertificate,
-): Refusal | null {
-  const pure = options.checkServerIdentity === pureCheck;
-  if (pure && chainError === null && leaf !== undefined) {
-    if (accepted.get(options.hostname)?.equals(leaf)) return null;
-  }
-  const refusal = judge(chainError, options, certificate);
-  if (pure && refusal === null && leaf !== undefined) {
-    if (accepted.size >= ACCEPTED_LIMIT) accepted.clear();
-    accepted.set(options.hostname, leaf);
-  }
-  return refusal;
-}
-
-function judge(
-  chainError: NativeChainError | null,
-  options: IdentityOptions,
-  certificate: () => PeerCertificate,
+  presented: PresentedCertificate,
 ): Refusal | null {
   if (chainError !== null) {
     const { code, message, number } = chainError;
     return { error: new TLSClientCertError(code, message), code, number, fatal: false };
   }
   try {
-    const error = options.checkServerIdentity(options.hostname, certificate());
-    if (!error) return null;
+    const result: unknown = options.checkServerIdentity(
+      options.hostname,
+      certificateForCheck(options, presented),
+    );
+    if (!result) return null;
+    const error = types.isNativeError(result) ? result : notAnError(result);
     const code = (error as NodeJS.ErrnoException).code ?? error.message;
     return { error, code, number: HOSTNAME_MISMATCH, fatal: false };
   } catch (thrown) {
@@ -76,4 +61,41 @@ function judge(
     );
     return { error, code, number: HOSTNAME_MISMATCH, fatal: true };
   }
+}
+
+function notAnError(result: unknown): TLSClientCertError {
+  return new TLSClientCertError(
+    'ERR_TLS_CHECK_SERVER_IDENTITY',
+    `checkServerIdentity must return an Error or undefined, and at once; it returned ${describe(result)}.`,
+  );
+}
+
+/** Leaves already parsed, the latest last: most clients meet the same servers again. */
+const parsed: { der: Buffer; legacy: PeerCertificate }[] = [];
+const PARSED_LIMIT = 16;
+
+/**
+ * The default check looks at the leaf's names alone, so that the chain is parsed only if a program
+ * has put a check of its own in its place and looks further.
+ */
+function certificateForCheck(
+  options: IdentityOptions,
+  { leaf, detailed }: PresentedCertificate,
+): PeerCertificate {
+  if (leaf === undefined || options.checkServerIdentity !== tls.checkServerIdentity) {
+    return detailed();
+  }
+  let known = parsed.find(({ der }) => der.equals(leaf));
+  if (known === undefined) {
+    known = { der: leaf, legacy: legacyCertificate(new X509Certificate(leaf)) };
+    if (parsed.length >= PARSED_LIMIT) parsed.shift();
+    parsed.push(known);
+  }
+  const { subject, issuer } = known.legacy;
+  // Copies: whoever checks may change what is passed.
+  return Object.defineProperty(
+    { ...known.legacy, subject: { ...subject }, issuer: { ...issuer } },
+    'issuerCertificate',
+    { get: () => detailed().issuerCertificate, enumerable: true, configurable: true },
+  );
 }

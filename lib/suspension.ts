@@ -21,11 +21,23 @@ export class Suspension {
   #actions: SuspensionActions | null;
   #spentBy = '';
 
-  /** @internal */
-  constructor(request: CertificateRequest, signal: AbortSignal, actions: SuspensionActions) {
+  private constructor(
+    request: CertificateRequest,
+    signal: AbortSignal,
+    actions: SuspensionActions,
+  ) {
     this.request = request;
     this.signal = signal;
     this.#actions = actions;
+  }
+
+  /** @internal */
+  static of(
+    request: CertificateRequest,
+    signal: AbortSignal,
+    actions: SuspensionActions,
+  ): Suspension {
+    return new Suspension(request, signal, actions);
   }
 
   /** How often the callback was asked for this request, from 1. */

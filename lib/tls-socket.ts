@@ -1,6 +1,6 @@
 import type { X509Certificate } from 'node:crypto';
 import type net from 'node:net';
-import { Duplex } from 'node:stream';
+import { Duplex, type DuplexOptions } from 'node:stream';
 import type { CipherNameAndProtocol, DetailedPeerCertificate, PeerCertificate } from 'node:tls';
 import type { ClientAuth } from './client-auth';
 import { Connection, type Status } from './connection';
@@ -10,6 +10,7 @@ import type { TLSSocketOptions } from './options';
 import { legacyCertificate } from './peer-certificate';
 import { freeSlab, takeFromSlab } from './slab';
 import { StreamTransport } from './stream-transport';
+import type { ListensTo, TLSSocketEvents } from './tls-socket-events';
 
 /** Where the connection stands. */
 type Phase = 'connecting' | 'handshake' | 'open' | 'over';
@@ -35,17 +36,17 @@ interface PendingWrite {
   offset: number;
 }
 
+/** `stream.Duplex`, whose listeners are typed; nothing else at run time. */
+const TypedDuplex = Duplex as unknown as new (
+  options: DuplexOptions,
+) => ListensTo<TLSSocket> & Duplex;
+
 /**
  * The client's end of a TLS connection, made by {@link connect}. Its events, methods and getters
  * are those of `tls.TLSSocket` on the client's side.
- *
- * Beyond those of `stream.Duplex` it emits
- * - `'secureConnect'`: the handshake is complete and the server judged;
- * - `'suspend'` with a {@link Suspension}: the callback returned `SUSPEND`;
- * - `'timeout'`: nothing was read or written for as long as {@link setTimeout} says;
- * - `'lookup'`, `'connect'`, `'ready'` of the `net.Socket` below, when `connect()` made it.
+ * Beyond those of `stream.Duplex` it emits {@link TLSSocketEvents}.
  */
-export class TLSSocket extends Duplex {
+export class TLSSocket extends TypedDuplex {
   /** Always true, as in `node:tls`. */
   readonly encrypted = true;
   /** Whether the server's chain and name were found good. False before `'secureConnect'`. */
@@ -73,11 +74,7 @@ export class TLSSocket extends Duplex {
   #advanceAgain = false;
   readonly #idle = new IdleTimer(() => this.emit('timeout'));
 
-  /**
-   * @internal Use {@link connect}.
-   * @param open - Opens the stream below, once nothing can be wrong with the options any more.
-   */
-  constructor(open: () => Duplex, options: TLSSocketOptions) {
+  private constructor(open: () => Duplex, options: TLSSocketOptions) {
     super({
       allowHalfOpen: options.allowHalfOpen,
       emitClose: false,
@@ -116,6 +113,14 @@ export class TLSSocket extends Duplex {
         stream.on(name, (...args: unknown[]) => this.destroyed || this.emit(name, ...args));
       }
     }
+  }
+
+  /**
+   * @internal Use {@link connect}.
+   * @param open - Opens the stream below, once nothing can be wrong with the options any more.
+   */
+  static over(open: () => Duplex, options: TLSSocketOptions): TLSSocket {
+    return new TLSSocket(open, options);
   }
 
   #opened(open: () => Duplex): Duplex {
@@ -302,14 +307,18 @@ export class TLSSocket extends Duplex {
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     this.#phase = 'over';
     this.#idle.set(0);
-    const reason = () =>
-      error ?? new TLSClientCertError('ERR_TLS_CONNECTION_OVER', 'The socket was destroyed.');
+    // Made only where someone gets to see it, and the same for all who do.
+    let reason: Error | null = error;
+    const why = () => {
+      reason ??= new TLSClientCertError('ERR_TLS_CONNECTION_OVER', 'The socket was destroyed.');
+      return reason;
+    };
     // An alert that says why, if there is one.
     const lastWords = this.#connection.drain();
-    this.#connection.destroy(reason);
+    this.#connection.destroy(why);
     const writing = this.#writing;
     this.#writing = undefined;
-    writing?.callback(reason());
+    writing?.callback(why());
     this.#transport.close(lastWords, () => {
       callback(error);
       // As net.Socket: after 'error', and with whether there was one.
@@ -383,7 +392,7 @@ export class TLSSocket extends Duplex {
 
   #pumpReads(): void {
     while (this.#reading && this.#phase === 'open') {
-      const count = this.#connection.read(freeSlab());
+      const count = this.#connection.read(freeSlab);
       if (typeof count !== 'number') {
         if (count !== 'done') this.#stopped(count);
         return;
@@ -434,9 +443,10 @@ export class TLSSocket extends Duplex {
   /** The transport took what was encrypted of `writing`. */
   #written(writing: PendingWrite, error?: Error | null): void {
     this.#idle.touch();
-    if (error) {
-      writing.callback(error);
-    } else if (writing.chunk < writing.chunks.length && this.#phase === 'open') {
+    const rest = writing.chunk < writing.chunks.length;
+    if (error || (rest && this.#phase !== 'open')) {
+      writing.callback(error ?? this.#disconnected());
+    } else if (rest) {
       this.#writing = writing;
       this.#advance();
     } else {
@@ -448,8 +458,13 @@ export class TLSSocket extends Duplex {
   #finish(): void {
     const final = this.#final;
     if (final === undefined) return;
+    const status = this.#connection.shutdown();
+    if (status !== 'done') {
+      // In the middle of a renegotiation: it is tried again when that goes on.
+      this.#stopped(status);
+      return;
+    }
     this.#final = undefined;
-    this.#connection.shutdown();
     this.#flush();
     // 'finish' is when all of it was passed on: after it we may be destroyed.
     this.#transport.end(final);
@@ -458,10 +473,15 @@ export class TLSSocket extends Duplex {
   /** Sends what the machine has for the peer. */
   #flush(written?: (error?: Error | null) => void): void {
     const bytes = this.#connection.drain();
-    if (bytes !== undefined && this.#transport.writable) {
+    if (bytes === undefined) {
+      if (written !== undefined) process.nextTick(written);
+    } else if (this.#transport.writable) {
       this.#transport.write(bytes, written);
     } else if (written !== undefined) {
-      process.nextTick(written, bytes === undefined ? null : this.#disconnected());
+      process.nextTick(written, this.#disconnected());
+    } else if (this.#phase === 'handshake') {
+      // Somebody else ended the stream below: the server would wait for this for ever.
+      this.destroy(this.#disconnected());
     }
   }
 

@@ -60,21 +60,19 @@ Napi::Array FromNumbers(Napi::Env env, const std::vector<Number>& numbers) {
   return array;
 }
 
-bool ReadOptions(Napi::Env env, const Napi::Object& from,
-                 ConnectionOptions* to) {
-  to->server_name = ToOptionalString(from.Get("serverName")).value_or("");
+ConnectionOptions ReadOptions(Napi::Env env, const Napi::Object& from) {
+  ConnectionOptions to;
+  to.server_name = ToOptionalString(from.Get("serverName")).value_or("");
   const BytesView alpn = ToBytes(from.Get("alpnProtocols"));
-  to->alpn_protocols.assign(alpn.data, alpn.data + alpn.size);
-  to->asks_for_client_cert = ToBool(from.Get("asks"));
+  to.alpn_protocols.assign(alpn.data, alpn.data + alpn.size);
+  to.asks_for_client_cert = ToBool(from.Get("asks"));
   const Napi::Value credentials = from.Get("credentials");
-  if (!credentials.IsArray()) return true;
+  if (!credentials.IsArray()) return to;
   const auto list = credentials.As<Napi::Array>();
   for (uint32_t i = 0; i < list.Length(); i++) {
-    const CredentialWrap* wrap = CredentialWrap::From(env, list.Get(i));
-    if (wrap == nullptr) return false;
-    to->credentials.push_back(wrap->get());
+    to.credentials.push_back(CredentialWrap::From(env, list.Get(i))->get());
   }
-  return true;
+  return to;
 }
 
 }  // namespace
@@ -114,14 +112,9 @@ Napi::Function ConnectionWrap::Define(Napi::Env env) {
 ConnectionWrap::ConnectionWrap(const Napi::CallbackInfo& info) : Wrap(info) {
   const Napi::Env env = info.Env();
   const ContextWrap* context = ContextWrap::From(env, info[0]);
-  if (context == nullptr) return;
-  ConnectionOptions options;
-  if (!ReadOptions(env, info[1].ToObject(), &options)) return;
-  auto made = Connection::Create(context->get(), std::move(options));
-  if (!made.ok()) {
-    Throw(env, made.failure());
-    return;
-  }
+  auto made =
+      Connection::Create(context->get(), ReadOptions(env, info[1].ToObject()));
+  if (!made.ok()) Throw(env, made.failure());
   connection_ = std::move(made.value());
   Napi::MemoryManagement::AdjustExternalMemory(env, kExternalBytes);
 }
@@ -131,9 +124,7 @@ ConnectionWrap::~ConnectionWrap() { Release(Env()); }
 template <Napi::Value (ConnectionWrap::*Method)(const Napi::CallbackInfo&)>
 Napi::Value ConnectionWrap::IfAlive(const Napi::CallbackInfo& info) {
   if (connection_ == nullptr) {
-    Napi::Error::New(info.Env(), "the native connection was destroyed")
-        .ThrowAsJavaScriptException();
-    return info.Env().Undefined();
+    throw Napi::Error::New(info.Env(), "the native connection was destroyed");
   }
   return (this->*Method)(info);
 }
@@ -220,7 +211,6 @@ Napi::Value ConnectionWrap::Request(const Napi::CallbackInfo& info) {
 
 Napi::Value ConnectionWrap::WhyNotSent(const Napi::CallbackInfo& info) {
   const CredentialWrap* credential = CredentialWrap::From(info.Env(), info[0]);
-  if (credential == nullptr) return info.Env().Undefined();
   const auto failure = connection_->WhyNotSent(*credential->get());
   if (!failure) return info.Env().Null();
   return FromFailure(info.Env(), *failure);
@@ -228,7 +218,7 @@ Napi::Value ConnectionWrap::WhyNotSent(const Napi::CallbackInfo& info) {
 
 Napi::Value ConnectionWrap::Answer(const Napi::CallbackInfo& info) {
   const CredentialWrap* credential = CredentialWrap::From(info.Env(), info[0]);
-  if (credential != nullptr) connection_->Answer(credential->get());
+  connection_->Answer(credential->get());
   return info.Env().Undefined();
 }
 
@@ -298,7 +288,10 @@ Napi::Value ConnectionWrap::Destroy(const Napi::CallbackInfo& info) {
 void ConnectionWrap::Release(Napi::Env env) {
   if (connection_ == nullptr) return;
   connection_.reset();
-  Napi::MemoryManagement::AdjustExternalMemory(env, -kExternalBytes);
+  // Not through Napi::MemoryManagement, which may throw: this runs in the
+  // destructor as well, and nobody needs the new total.
+  int64_t total = 0;
+  napi_adjust_external_memory(env, -kExternalBytes, &total);
 }
 
 }  // namespace tls_client_cert

@@ -18,7 +18,6 @@ ContextWrap::ContextWrap(const Napi::CallbackInfo& info) : Wrap(info) {
   const Napi::Object options = info[0].ToObject();
   const TrustStoreWrap* trust =
       TrustStoreWrap::From(info.Env(), options.Get("trust"));
-  if (trust == nullptr) return;
   ContextOptions plain;
   plain.trust = trust->get();
   plain.min_version = ToInt(options.Get("minVersion"));
@@ -33,10 +32,7 @@ ContextWrap::ContextWrap(const Napi::CallbackInfo& info) : Wrap(info) {
   plain.allow_partial_trust_chain =
       ToBool(options.Get("allowPartialTrustChain"));
   auto made = Context::Create(plain);
-  if (!made.ok()) {
-    Throw(info.Env(), made.failure());
-    return;
-  }
+  if (!made.ok()) Throw(info.Env(), made.failure());
   context_ = std::move(made.value());
 }
 

@@ -83,7 +83,7 @@ Napi::Object FromFailure(Napi::Env env, const Failure& failure) {
 void Throw(Napi::Env env, const Failure& failure) {
   Napi::Error error = Napi::Error::New(env, FailureReasonName(failure.reason));
   error.Value().Set("failure", FromFailure(env, failure));
-  error.ThrowAsJavaScriptException();
+  throw error;
 }
 
 }  // namespace tls_client_cert

@@ -37,10 +37,7 @@ Napi::Function CredentialWrap::Define(Napi::Env env) {
 
 CredentialWrap::CredentialWrap(const Napi::CallbackInfo& info) : Wrap(info) {
   auto made = CreateFrom(info[0].ToObject());
-  if (!made.ok()) {
-    Throw(info.Env(), made.failure());
-    return;
-  }
+  if (!made.ok()) Throw(info.Env(), made.failure());
   credential_ = std::move(made.value());
 }
 

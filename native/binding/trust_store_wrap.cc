@@ -15,17 +15,13 @@ TrustStoreWrap::TrustStoreWrap(const Napi::CallbackInfo& info) : Wrap(info) {
   std::shared_ptr<const TrustStore> base;
   if (options.Get("base").IsObject()) {
     const TrustStoreWrap* wrap = From(info.Env(), options.Get("base"));
-    if (wrap == nullptr) return;
     base = wrap->get();
   }
   const bool plain = crls.empty() && base == nullptr;
   auto made = ToBool(options.Get("system")) ? TrustStore::SystemDefault()
               : plain ? TrustStore::Shared(authorities)
                       : TrustStore::Create(authorities, crls, base);
-  if (!made.ok()) {
-    Throw(info.Env(), made.failure());
-    return;
-  }
+  if (!made.ok()) Throw(info.Env(), made.failure());
   store_ = std::move(made.value());
 }
 

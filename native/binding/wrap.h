@@ -17,14 +17,14 @@ template <typename T>
 class Wrap : public Napi::ObjectWrap<T> {
  public:
   explicit Wrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<T>(info) {
-    live_ = Environment::Get(info.Env())->live;
-    (*live_).*T::kLive += 1;
     const napi_type_tag tag = TypeTag();
     info.This().template As<Napi::Object>().TypeTag(&tag);
+    live_ = Environment::Get(info.Env())->live;
+    (*live_).*T::kLive += 1;
   }
   ~Wrap() override { (*live_).*T::kLive -= 1; }
 
-  // Null, with a TypeError pending, when `value` is anything else.
+  // Never null: it throws a TypeError when `value` is anything else.
   static T* From(Napi::Env env, Napi::Value value) {
     if (value.IsObject()) {
       const napi_type_tag tag = TypeTag();
@@ -32,9 +32,7 @@ class Wrap : public Napi::ObjectWrap<T> {
         return Napi::ObjectWrap<T>::Unwrap(value.As<Napi::Object>());
       }
     }
-    Napi::TypeError::New(env, std::string("not a native ") + T::kName)
-        .ThrowAsJavaScriptException();
-    return nullptr;
+    throw Napi::TypeError::New(env, std::string("not a native ") + T::kName);
   }
 
  protected:
@@ -45,10 +43,10 @@ class Wrap : public Napi::ObjectWrap<T> {
     napi_property_descriptor descriptor{};
     descriptor.utf8name = name;
     descriptor.method = [](napi_env env, napi_callback_info raw) -> napi_value {
-      const Napi::CallbackInfo info(env, raw);
-      T* self = From(env, info.This());
-      if (self == nullptr) return nullptr;
-      return (self->*Method)(info);
+      return Napi::details::WrapCallback(env, [&]() -> napi_value {
+        const Napi::CallbackInfo info(env, raw);
+        return (From(env, info.This())->*Method)(info);
+      });
     };
     descriptor.attributes = napi_default;
     return Napi::ClassPropertyDescriptor<T>(descriptor);

@@ -88,6 +88,7 @@ CertificateRequest ReadCertificateRequest(SSL* ssl, RequestPhase phase) {
 
 std::optional<Failure> WhyNotSent(SSL* ssl, const HandshakeLog& log,
                                   const Credential& credential) {
+  const ErrorMark mark;
   X509* leaf = credential.certificate();
   if (auto failure = CheckSecurityLevel(ssl, leaf, 0)) return failure;
   for (int i = 0; i < sk_X509_num(credential.chain()); i++) {

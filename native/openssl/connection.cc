@@ -156,10 +156,11 @@ Transfer Connection::Write(BytesView plaintext) {
 
 Step Connection::Shutdown() {
   if (failure_) return Step::kFailed;
-  // Before the handshake is complete there is nothing that could be closed. A
-  // second SSL_shutdown would read on, and take unread data for an error.
-  if (SSL_in_init(ssl_.get()) ||
-      (SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN) != 0) {
+  // OpenSSL cannot close in the middle of a handshake: that one has to end
+  // first.
+  if (SSL_in_init(ssl_.get())) return Step::kWantRead;
+  // A second SSL_shutdown would read on, and take unread data for an error.
+  if ((SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN) != 0) {
     return Step::kDone;
   }
   return Run([this] {

@@ -72,7 +72,8 @@ class Connection {
   Step Handshake();
   Transfer Read(uint8_t* plaintext, size_t size);
   Transfer Write(BytesView plaintext);
-  // Sends close_notify, and does not wait for the peer's.
+  // Sends close_notify, and does not wait for the peer's. kWantRead while a
+  // handshake is under way.
   Step Shutdown();
 
   // In answer to kWantVerify. `error` is an X509_V_ERR_… code.

@@ -8,6 +8,10 @@ ErrorStack::ErrorStack() { ERR_clear_error(); }
 
 ErrorStack::~ErrorStack() { ERR_clear_error(); }
 
+ErrorMark::ErrorMark() { ERR_set_mark(); }
+
+ErrorMark::~ErrorMark() { ERR_pop_to_mark(); }
+
 std::vector<ErrorRecord> ErrorStack::Take() {
   std::vector<ErrorRecord> records;
   while (const unsigned long code = ERR_get_error()) {  // NOLINT

@@ -30,6 +30,16 @@ class ErrorStack {
   static bool LastIs(int library, int reason);
 };
 
+// Takes back what was queued since: for questions asked in the middle of
+// somebody else's operation, of which no trace may stay.
+class ErrorMark {
+ public:
+  ErrorMark();
+  ~ErrorMark();
+  ErrorMark(const ErrorMark&) = delete;
+  ErrorMark& operator=(const ErrorMark&) = delete;
+};
+
 }  // namespace tls_client_cert
 
 #endif  // TLS_CLIENT_CERT_OPENSSL_ERROR_STACK_H_

@@ -11,8 +11,8 @@ int ServerVerification::Verify(SSL* ssl, X509_STORE_CTX* store) {
     state_ = State::kAsked;
   }
   if (state_ == State::kAsked) {
-    static_cast<void>(SSL_set_retry_verify(ssl));
-    return 1;
+    // Were it refused, 1 would accept a server that nobody has judged.
+    return SSL_set_retry_verify(ssl) ? 1 : 0;
   }
   const bool accepted = state_ == State::kAccepted;
   X509_STORE_CTX_set0_verified_chain(store, verified_chain_.release());

@@ -158,6 +158,16 @@ describe.each(PROTOCOLS)('%s', (protocol) => {
   const cause = new Error('the card was pulled');
   test.each<[string, ClientCertCallback, unknown]>([
     [
+      'returns what has a then that throws',
+      () =>
+        Object.defineProperty({}, 'then', {
+          get() {
+            throw cause;
+          },
+        }) as never,
+      cause,
+    ],
+    [
       'throws',
       () => {
         throw cause;

@@ -7,6 +7,7 @@ import {
   type Suspension,
   type TLSSocket,
 } from '../../lib/index';
+import { dial, secured } from '../support/client';
 import { type NodeServer, startNodeServer } from '../support/node-server';
 import { createPair } from '../support/pair';
 import { next, pki, record, to, turns, VERSIONS } from './stream-helpers';
@@ -224,4 +225,18 @@ describe.each(VERSIONS)('destroy() in, %s:', (version) => {
     const behind = await run(where, undefined, 'pair');
     if (!alreadyOver(where)) expect(behind).toEqual(['close false']);
   });
+});
+
+test('a write cut short by destroy() is not reported as done', async () => {
+  const server = await startNodeServer({
+    identity: pki.server,
+    onConnection: (socket) => socket.pause(),
+  });
+  const socket = dial(server);
+  await secured(socket);
+  const outcome = new Promise((resolve) => socket.write(Buffer.alloc(16 * 1024 * 1024), resolve));
+  socket.on('error', () => {});
+  setImmediate(() => socket.destroy());
+  expect(await outcome).toMatchObject({ code: expect.any(String) });
+  await server.close();
 });

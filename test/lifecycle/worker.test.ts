@@ -14,6 +14,11 @@ test.each(['connecting', 'suspended', 'open'])('terminated while %s, many times'
   expect(result).toEqual({ end: 0, lines: ['terminated', 'true'], errors: '' });
 });
 
+test('terminated in the middle of many handshakes', async () => {
+  const result = await runChild('worker-child', ['storm', server.port], { timeout: 60_000 });
+  expect(result).toEqual({ end: 0, lines: ['terminated'], errors: '' });
+}, 70_000);
+
 test('two workers at once', async () => {
   const result = await runChild('worker-child', ['parallel', server.port]);
   expect(result).toEqual({ end: 0, lines: ['{"good":25} {"good":25}'], errors: '' });

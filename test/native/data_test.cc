@@ -171,16 +171,18 @@ TEST_CASE("data: our close_notify ends writing, not reading") {
   }
 }
 
-TEST_CASE("data: before the handshake there is nothing to close") {
+TEST_CASE("data: closing waits for the end of a handshake") {
   for (const int version : kVersions) {
     CAPTURE(version);
     Pair pair(AskingContext(), ServerOf(version));
-    CHECK(pair.client().Shutdown() == Step::kDone);
+    CHECK(pair.client().Shutdown() == Step::kWantRead);
     CHECK(pair.client().outgoing().empty());
     REQUIRE(pair.RunPastVerify() == Step::kWantClientCert);
-    CHECK(pair.client().Shutdown() == Step::kDone);
+    CHECK(pair.client().Shutdown() == Step::kWantRead);
     pair.client().Decline();
     CHECK(pair.Run() == Step::kDone);
+    CHECK(pair.client().Shutdown() == Step::kDone);
+    CHECK_FALSE(pair.client().outgoing().empty());
   }
 }
 

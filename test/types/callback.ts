@@ -5,7 +5,9 @@ import {
   type CredentialOptions,
   connect,
   createSecureContext,
+  SecureContext,
   SUSPEND,
+  TLSSocket,
 } from '../../lib/index';
 
 declare const pem: CredentialOptions;
@@ -31,6 +33,16 @@ const declared = () => SUSPEND;
 connect({ port: 1, clientCertCallback: declared });
 connect({ port: 1, clientCertCallback: null });
 createSecureContext({ clientCertCallback: async () => SUSPEND });
+
+connect({ port: 1 }).on('suspend', (suspension) => suspension.resume(credential));
+connect({ port: 1 }).once('close', (hadError: boolean) => hadError);
+connect({ port: 1 }).on('data', (chunk: Buffer) => chunk);
+// @ts-expect-error A suspension has no such thing.
+connect({ port: 1 }).on('suspend', (suspension) => suspension.nonsense());
+// @ts-expect-error Sockets are made by connect().
+new TLSSocket();
+// @ts-expect-error Contexts are made by createSecureContext().
+new SecureContext();
 
 // @ts-expect-error A number is no answer.
 connect({ port: 1, clientCertCallback: () => 1 });

@@ -1,12 +1,13 @@
 /** The main thread of the worker tests. */
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 
 const [mode, port, phase] = process.argv.slice(2);
 
-function start(task: object): Worker {
-  const worker = new Worker(join(__dirname, 'worker-body.ts'), {
+function start(task: object, file = 'worker-body.ts'): Worker {
+  const worker = new Worker(join(__dirname, file), {
     workerData: { port: Number(port), ...task },
   });
   worker.on('error', (error) => {
@@ -41,6 +42,15 @@ async function main(): Promise<void> {
     await Promise.all([lane(8), lane(8)]);
     console.log('terminated');
     console.log(await here());
+  } else if (mode === 'storm') {
+    for (let round = 0; round < 8; round += 1) {
+      const workers = [1, 2].map(() => start({}, 'worker-storm.ts'));
+      // From the first handshakes on, a little later each round.
+      await Promise.all(workers.map((worker) => once(worker, 'message')));
+      for (let turn = 0; turn < round * 20; turn += 1) await setImmediate();
+      await Promise.all(workers.map((worker) => worker.terminate()));
+    }
+    console.log('terminated');
   } else if (mode === 'parallel') {
     const workers = [1, 2].map(() => start({ phase: 'handshakes', count: 25 }));
     console.log((await Promise.all(workers.map(finished))).join(' '));

@@ -1,0 +1,46 @@
+import type { Suspension } from './suspension';
+
+/** What a `TLSSocket` emits, and with which arguments. */
+export interface TLSSocketEvents {
+  /** The handshake is complete and the server judged. */
+  secureConnect: [];
+  /** The callback returned `SUSPEND`. */
+  suspend: [suspension: Suspension];
+  /** Nothing was read or written for as long as `setTimeout()` says. */
+  timeout: [];
+  /** All is over; whether because of an error. */
+  close: [hadError: boolean];
+  /** Of the `net.Socket` below, as `connect` and `ready` are. */
+  lookup: [error: Error | null, address: string, family: number | string, host: string];
+  connect: [];
+  ready: [];
+  /** Of `stream.Duplex`, as all that follow. Text when `setEncoding()` was called. */
+  // biome-ignore lint/suspicious/noExplicitAny: as stream.Readable has it
+  data: [chunk: any];
+  drain: [];
+  end: [];
+  error: [error: Error];
+  finish: [];
+  pause: [];
+  readable: [];
+  resume: [];
+}
+
+type Listener<Name extends keyof TLSSocketEvents> = (...args: TLSSocketEvents[Name]) => void;
+// biome-ignore lint/suspicious/noExplicitAny: as events.EventEmitter has it
+type AnyListener = (...args: any[]) => void;
+
+/** One method of an event emitter, with the events above told apart. */
+interface Listen<This> {
+  <Name extends keyof TLSSocketEvents>(event: Name, listener: Listener<Name>): This;
+  (event: string | symbol, listener: AnyListener): This;
+}
+
+/** The methods that take listeners. */
+export interface ListensTo<This> {
+  on: Listen<This>;
+  once: Listen<This>;
+  addListener: Listen<This>;
+  prependListener: Listen<This>;
+  prependOnceListener: Listen<This>;
+}

@@ -1,0 +1,26 @@
+/**
+ * Runs in a worker that is terminated at some moment of many handshakes: whatever call of the
+ * addon it is in then has to end without taking the process along.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { connect, SUSPEND } from '../../../lib/index';
+import { loadPki } from '../../support/pki';
+import { to } from './client';
+
+const { port } = workerData as { readonly port: number };
+const { cert, key } = loadPki().clients.ec256;
+const answers = [
+  () => null,
+  () => new Promise<null>(() => {}),
+  () => SUSPEND,
+  async () => ({ cert, key }),
+];
+
+for (let i = 0; i < 40; i += 1) {
+  const clientCertCallback = answers[i % answers.length] as (typeof answers)[number];
+  const socket = connect({ ...to(port), clientCertCallback });
+  socket.on('error', () => {});
+  socket.on('suspend', () => {});
+  socket.once('secureConnect', () => parentPort?.postMessage('secure'));
+  socket.on('data', () => socket.write('x'.repeat(10_000)));
+}
