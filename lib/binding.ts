@@ -48,6 +48,8 @@ export interface NativeContext {
 export interface NativeCredential {
   /** DER, leaf first, as it will be sent. */
   certificates(): Buffer[];
+  /** The leaf's subject in DER. */
+  subject(): Buffer;
   /** The issuers' names in DER, the leaf's first. */
   issuers(): Buffer[];
 }
@@ -147,6 +149,8 @@ interface Addon {
     },
   ) => NativeConnection;
   parseName(der: Uint8Array): { text: string; attributes: [string, string][] } | null;
+  /** The issuers' names of the certificates in PEM or DER bytes; null when there is none. */
+  issuers(certificates: Uint8Array): Buffer[] | null;
   /** How many native objects are alive in this thread. */
   live(): { trustStores: number; contexts: number; credentials: number; connections: number };
   opensslVersion: string;

@@ -1,8 +1,14 @@
 import { X509Certificate } from 'node:crypto';
 import { binding, type NativeConnection, type NativeRequest } from './binding';
-import { Credential, type CredentialOptions } from './credential';
+import {
+  type CertificateInput,
+  Credential,
+  type CredentialOptions,
+  certificateBytes,
+} from './credential';
 import { TLSClientCertError } from './errors';
 import { unusableError } from './failures';
+import { printName } from './names';
 import { signatureSchemeName } from './signature-schemes';
 
 /** A distinguished name (X.501), such as a server lists for the authorities it accepts. */
@@ -49,11 +55,7 @@ export class DistinguishedName {
   }
 
   #parse() {
-    // A name that OpenSSL could not print is shown by its bytes rather than as nothing.
-    this.#parsed ??= binding.parseName(this.der) ?? {
-      text: `#${this.der.toString('hex')}`,
-      attributes: [],
-    };
+    this.#parsed ??= binding.parseName(this.der) ?? { text: printName(this.der), attributes: [] };
     return this.#parsed;
   }
 }
@@ -154,14 +156,16 @@ export class CertificateRequest {
   }
 
   /**
-   * Whether the credential's certificate, or one of its chain, was issued by one of
-   * {@link certificateAuthorities}; always true when the server named none.
+   * Whether the certificate, or one of its chain, was issued by one of
+   * {@link certificateAuthorities}; always true when the server named none. A certificate alone will
+   * do, so that no passphrase is needed to find the ones that fit.
    *
+   * @throws {@link TLSClientCertError} `ERR_CREDENTIAL_INVALID`: no certificate can be read.
    * @see RFC 8446, section 4.2.4
    */
-  matchesAuthorities(credential: Credential): boolean {
+  matchesAuthorities(certificate: Credential | CertificateInput): boolean {
     if (this.certificateAuthorities.length === 0) return true;
-    const issuers = Credential.nativeOf(credential).issuers();
+    const issuers = issuersOf(certificate);
     return this.certificateAuthorities.some(({ der }) => issuers.some((name) => name.equals(der)));
   }
 
@@ -175,4 +179,15 @@ export class CertificateRequest {
     }
     return native;
   }
+}
+
+function issuersOf(certificate: Credential | CertificateInput): Buffer[] {
+  if (certificate instanceof Credential) return Credential.nativeOf(certificate).issuers();
+  const issuers = binding.issuers(certificateBytes(certificate, 'certificate'));
+  if (issuers !== null) return issuers;
+  throw new TLSClientCertError(
+    'ERR_CREDENTIAL_INVALID',
+    '"certificate" holds no readable certificate (PEM or DER; the contents, not a file name).',
+    { input: 'certificate' },
+  );
 }

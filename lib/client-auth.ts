@@ -4,6 +4,8 @@ import { TLSClientCertError } from './errors';
 /**
  * What became of the server's request for a client certificate.
  *
+ * A server that was refused before its request was read has status `'not-requested'` (TLS 1.2).
+ *
  * On TLS 1.3 a server refuses a certificate only after the handshake: `'sent'` says that it left,
  * not that it was accepted.
  */

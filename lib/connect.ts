@@ -10,12 +10,13 @@ import { TLSSocket } from './tls-socket';
  *
  * @param listener - Added once for `'secureConnect'`.
  * @returns The socket. What goes wrong with the connection comes as its `'error'`.
- * @throws TypeError `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`; RangeError
+ * @param options - An object: the positional forms of `tls.connect()` are not taken.
+ * @throws TypeError `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`, `ERR_MISSING_ARGS`; RangeError
  *   `ERR_OUT_OF_RANGE`; and what {@link createSecureContext} throws.
  */
 export function connect(options: ConnectionOptions, listener?: () => void): TLSSocket {
   if (options === null || typeof options !== 'object') {
-    throw invalidArgType('options', 'of type object', options);
+    throw invalidArgType('options', 'of type object, with port and host in it', options);
   }
   if (listener !== undefined && typeof listener !== 'function') {
     throw invalidArgType('listener', 'of type function', listener);

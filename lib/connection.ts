@@ -182,7 +182,7 @@ export class Connection {
     const credential = this.#answered ?? this.#options.secureContext.credentials[0];
     // Everything but the protocol's own failures is about the credential that was to be sent.
     return failure === null || failure.reason === 'protocol' || credential === undefined
-      ? protocolError(failure)
+      ? protocolError(failure, this.clientAuth.status === 'declined')
       : unusableError(failure, credential.subject);
   }
 

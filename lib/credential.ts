@@ -1,9 +1,10 @@
 import { type KeyObject, X509Certificate } from 'node:crypto';
-import { types } from 'node:util';
+import { inspect, types } from 'node:util';
 import { binding, type NativeCredential, type NativeKeyInput } from './binding';
 import { toBytes, toList } from './bytes';
 import { invalidArgType, invalidArgValue } from './errors';
 import { type CredentialInputNames, credentialError, translated } from './failures';
+import { printName } from './names';
 
 /** PEM text, PEM or DER bytes. */
 export type Bytes = string | NodeJS.ArrayBufferView;
@@ -92,9 +93,14 @@ export class Credential {
     return this.#parsed().slice(1);
   }
 
-  /** The leaf's subject in one line, for logs and messages. */
+  /** The leaf's subject as in RFC 4514, for instance `CN=alice,O=Example`. */
   get subject(): string {
-    return this.certificate.subject.replaceAll('\n', ', ');
+    return printName(this.#native.subject());
+  }
+
+  /** Shows whose it is, and nothing secret. */
+  [inspect.custom](): string {
+    return `Credential <${this.subject}, ${this.keyType}, ${this.chain.length} intermediate(s)>`;
   }
 
   /** The key's type as `KeyObject.asymmetricKeyType` has it: `'rsa'`, `'ec'`, `'ed25519'`, … */
@@ -165,8 +171,8 @@ export function fromPfx(
   name: string,
   names: CredentialInputNames,
 ): NativeCredential {
-  if (typeof pfx === 'string') {
-    // It is binary: a string of it was damaged when it was decoded.
+  // It is binary: a string of it was damaged when it was decoded.
+  if (!ArrayBuffer.isView(pfx)) {
     throw invalidArgType(name, 'an instance of Buffer, TypedArray or DataView', pfx);
   }
   const bytes = toBytes(pfx, name);

@@ -49,7 +49,7 @@ export function credentialError(
   const unreadable = (input: string, what: string) =>
     new TLSClientCertError(
       'ERR_CREDENTIAL_INVALID',
-      `${input} holds no readable ${what} (PEM or DER).${openssl(failure)}`,
+      `"${input}" holds no readable ${what} (PEM or DER; the contents, not a file name).${openssl(failure)}`,
       { input, reason: failure.reason, ...details(failure) },
     );
   const passphrase = (input: string, sentence: string) =>
@@ -67,42 +67,50 @@ export function credentialError(
     case 'key-unreadable':
       return unreadable(key, 'private key');
     case 'key-passphrase-missing':
-      return passphrase(key, `${key} is encrypted: give its passphrase in ${names.passphrase}.`);
+      return passphrase(
+        key,
+        `"${key}" is encrypted: give its passphrase as "${names.passphrase}".`,
+      );
     case 'key-passphrase-wrong':
       return passphrase(
         key,
-        `${key} cannot be decrypted with ${names.passphrase}: the passphrase is wrong, or the key is damaged.`,
+        `"${key}" cannot be decrypted with "${names.passphrase}": the passphrase is wrong, or the key is damaged.`,
       );
     case 'key-mismatch':
       return new TLSClientCertError(
         'ERR_CREDENTIAL_MISMATCH',
-        `${names.key(0)} does not belong to the certificate in ${names.cert}: their public keys ` +
+        `"${names.key(0)}" does not belong to the certificate in "${names.cert}": their public keys ` +
           `differ. Give the key that the certificate was issued for.${openssl(failure)}`,
         { input: names.key(0), reason: failure.reason, ...details(failure) },
       );
     case 'pfx-unreadable':
       return new TLSClientCertError(
         'ERR_CREDENTIAL_INVALID',
-        `${names.pfx} is no readable PKCS#12 (PFX) structure.${openssl(failure)}`,
+        `"${names.pfx}" is no readable PKCS#12 (PFX) structure.${openssl(failure)}`,
         { input: names.pfx, reason: failure.reason, ...details(failure) },
       );
     case 'pfx-unsupported':
       return new TLSClientCertError(
         'ERR_CREDENTIAL_INVALID',
-        `${names.pfx} is encrypted with an algorithm that OpenSSL 3 keeps in its legacy provider ` +
+        `"${names.pfx}" is encrypted with an algorithm that OpenSSL 3 keeps in its legacy provider ` +
           `(RC2 or the like). Export it again with a current one, for instance by ` +
           `\`openssl pkcs12 -legacy\` to PEM and \`openssl pkcs12 -export\` back.${openssl(failure)}`,
         { input: names.pfx, reason: failure.reason, ...details(failure) },
       );
+    case 'pfx-passphrase-missing':
+      return passphrase(
+        names.pfx,
+        `"${names.pfx}" is encrypted: give its passphrase as "${names.passphrase}".`,
+      );
     case 'pfx-passphrase-wrong':
       return passphrase(
         names.pfx,
-        `${names.pfx} cannot be opened with ${names.passphrase}: the passphrase is missing or wrong.`,
+        `"${names.pfx}" cannot be opened with "${names.passphrase}": the passphrase is wrong.`,
       );
     case 'pfx-incomplete':
       return new TLSClientCertError(
         'ERR_CREDENTIAL_INVALID',
-        `${names.pfx} holds no ${failure.detail}: a client certificate needs both certificate and private key.`,
+        `"${names.pfx}" holds no ${failure.detail}: a client certificate needs both certificate and private key.`,
         { input: names.pfx, reason: failure.reason },
       );
     default:
@@ -199,16 +207,25 @@ export function unusableError(failure: FailureRecord, subject: string): TLSClien
 
 const ALERT_HINTS: Readonly<Record<string, string>> = {
   certificate_required: 'the server demands a client certificate and got none',
-  unknown_ca: "the server does not trust the authority of this client's certificate",
+  unknown_ca:
+    "the server does not trust the authority of this client's certificate, or an intermediate certificate is missing from its chain",
   bad_certificate: "the server rejects this client's certificate",
   unsupported_certificate: 'the server does not take a client certificate of this kind',
   certificate_revoked: "this client's certificate was revoked",
   certificate_expired: "this client's certificate has expired",
   certificate_unknown: "the server could not accept this client's certificate",
   access_denied: 'the server knows this client and denies it access',
+  protocol_version: 'the server speaks none of the versions from minVersion to maxVersion',
   handshake_failure:
     'the two sides found no common settings, or the server demands a client certificate',
 };
+
+/** How servers refuse a client that sent no certificate. */
+const REFUSALS_OF_NOBODY = new Set([
+  'handshake_failure',
+  'bad_certificate',
+  'certificate_required',
+]);
 
 /** What OpenSSL's words mean to the person who reads them. */
 const EXPLAINED: Readonly<Record<string, string>> = {
@@ -218,8 +235,12 @@ const EXPLAINED: Readonly<Record<string, string>> = {
   'no protocols available': 'minVersion and maxVersion leave no protocol version',
 };
 
-/** A failure of the handshake or the record layer, with the code that `node:tls` would give. */
-export function protocolError(failure: FailureRecord | null): TLSClientCertError {
+/**
+ * A failure of the handshake or the record layer, with the code that `node:tls` would give.
+ *
+ * @param declined - The server asked for a client certificate, and was sent an empty one.
+ */
+export function protocolError(failure: FailureRecord | null, declined = false): TLSClientCertError {
   const root = failure?.stack[0];
   if (failure === null || root === undefined) return internalError(failure ?? UNEXPLAINED);
   // Whatever the library: so does the socket of node:tls, unlike the rest of Node.
@@ -230,7 +251,10 @@ export function protocolError(failure: FailureRecord | null): TLSClientCertError
     failure.alert !== undefined && / alert /.test(root.reason)
       ? alertName(failure.alert)
       : undefined;
-  const hint = alert === undefined ? undefined : ALERT_HINTS[alert];
+  const hint =
+    declined && alert !== undefined && REFUSALS_OF_NOBODY.has(alert)
+      ? 'the server asked for a client certificate, got none, and goes no further'
+      : ALERT_HINTS[alert ?? ''];
   const sentence =
     alert === undefined
       ? (EXPLAINED[root.reason] ?? root.reason)

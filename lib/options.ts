@@ -1,7 +1,7 @@
 /**
  * The options of `connect()`: their types, their checks, and the plain form that the socket takes.
  */
-import net from 'node:net';
+import net, { type TcpNetConnectOpts } from 'node:net';
 import type { Duplex } from 'node:stream';
 import tls, { type PeerCertificate } from 'node:tls';
 import { toBytes } from './bytes';
@@ -18,7 +18,7 @@ import type { ClientCertCallback } from './types';
  */
 export interface ConnectionOptions
   extends SecureContextOptions,
-    Partial<Omit<net.TcpNetConnectOpts, 'port' | 'onread'>> {
+    Partial<Omit<TcpNetConnectOpts, 'port' | 'onread'>> {
   port?: number | undefined;
   /** A Unix domain socket or named pipe, in place of `host` and `port`. */
   path?: string | undefined;

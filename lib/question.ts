@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import type { CertificateRequest } from './certificate-request';
 import { Credential } from './credential';
 import { describe, messageOf, TLSClientCertError } from './errors';
@@ -212,7 +213,11 @@ function answerError(error: unknown): TLSClientCertError {
 function callbackError(how: 'threw' | 'rejected', error: unknown): TLSClientCertError {
   return new TLSClientCertError(
     'ERR_CLIENT_CERT_CALLBACK',
-    `The client certificate callback ${how === 'threw' ? 'threw an error' : 'returned a promise that was rejected'}: ${messageOf(error)}`,
+    `The client certificate callback ${how === 'threw' ? 'threw' : 'returned a promise that was rejected with'} ${
+      types.isNativeError(error)
+        ? `an error: ${error.message}`
+        : `what is no Error: ${describe(error)}`
+    }`,
     { cause: error },
   );
 }

@@ -1,5 +1,5 @@
 import { constants } from 'node:crypto';
-import tls from 'node:tls';
+import tls, { type SecureVersion } from 'node:tls';
 import { binding, type NativeContext } from './binding';
 import { toBytes, toList } from './bytes';
 import {
@@ -69,9 +69,9 @@ export interface SecureContextOptions {
   /** Signature algorithms, separated by colons. Default: OpenSSL's. */
   sigalgs?: string | undefined;
   /** Default: `tls.DEFAULT_MIN_VERSION`. */
-  minVersion?: tls.SecureVersion | undefined;
+  minVersion?: SecureVersion | undefined;
   /** Default: `tls.DEFAULT_MAX_VERSION`. */
-  maxVersion?: tls.SecureVersion | undefined;
+  maxVersion?: SecureVersion | undefined;
   /** A mask of `crypto.constants.SSL_OP_…`. */
   secureOptions?: number | undefined;
   /** Take any certificate in `ca` as an anchor, not only self-signed ones. Default: `false`. */
@@ -181,17 +181,17 @@ export function createSecureContext(options: SecureContextOptions = {}): SecureC
   return context;
 }
 
-const VERSIONS: Readonly<Record<tls.SecureVersion, number>> = {
+const VERSIONS: Readonly<Record<SecureVersion, number>> = {
   TLSv1: 0x0301,
   'TLSv1.1': 0x0302,
   'TLSv1.2': 0x0303,
   'TLSv1.3': 0x0304,
 };
 
-function version(value: unknown, fallback: tls.SecureVersion, which: string): number {
+function version(value: unknown, fallback: SecureVersion, which: string): number {
   const name = value ?? fallback;
   if (typeof name === 'string' && Object.hasOwn(VERSIONS, name)) {
-    return VERSIONS[name as tls.SecureVersion];
+    return VERSIONS[name as SecureVersion];
   }
   const shown = typeof name === 'string' ? JSON.stringify(name) : typeof name;
   throw Object.assign(

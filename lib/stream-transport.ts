@@ -1,4 +1,4 @@
-import net from 'node:net';
+import net, { type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { invalidArgType } from './errors';
 
@@ -54,8 +54,8 @@ export class StreamTransport {
   }
 
   /** The stream, as far as it has what a `net.Socket` has. */
-  get socket(): Partial<net.Socket> {
-    return this.stream as Partial<net.Socket>;
+  get socket(): Partial<Socket> {
+    return this.stream as Partial<Socket>;
   }
 
   get writable(): boolean {

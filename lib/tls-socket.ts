@@ -1,5 +1,5 @@
 import type { X509Certificate } from 'node:crypto';
-import type net from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { Duplex, type DuplexOptions } from 'node:stream';
 import type { CipherNameAndProtocol, DetailedPeerCertificate, PeerCertificate } from 'node:tls';
 import type { ClientAuth } from './client-auth';
@@ -107,7 +107,7 @@ export class TLSSocket extends TypedDuplex {
       failed: (error) => this.destroy(error),
     });
     // After the transport's own listeners, which a throwing one of the caller's must not cut off.
-    if ((stream as Partial<net.Socket>).connecting) {
+    if ((stream as Partial<Socket>).connecting) {
       for (const name of CONNECT_EVENTS) {
         // A socket tells 'ready' even when it was destroyed in 'connect'.
         stream.on(name, (...args: unknown[]) => this.destroyed || this.emit(name, ...args));
@@ -224,7 +224,7 @@ export class TLSSocket extends TypedDuplex {
   }
 
   /** The local address, as of `net.Socket`; an empty object where there is none. */
-  address(): net.AddressInfo | object {
+  address(): AddressInfo | object {
     return this.#transport.socket.address?.() ?? {};
   }
 

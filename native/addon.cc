@@ -8,7 +8,9 @@
 #include "binding/credential_wrap.h"
 #include "binding/environment.h"
 #include "binding/trust_store_wrap.h"
+#include "openssl/certificate_reader.h"
 #include "openssl/distinguished_name.h"
+#include "openssl/error_stack.h"
 
 namespace tls_client_cert {
 
@@ -31,6 +33,20 @@ Napi::Value ParseName(const Napi::CallbackInfo& info) {
   return record;
 }
 
+Napi::Value Issuers(const Napi::CallbackInfo& info) {
+  const ErrorStack errors;
+  std::vector<X509Pointer> certificates;
+  if (!ReadCertificates(ToBytes(info[0]), &certificates)) {
+    return info.Env().Null();
+  }
+  Napi::Array list = Napi::Array::New(info.Env());
+  for (const X509Pointer& certificate : certificates) {
+    list.Set(list.Length(),
+             FromName(info.Env(), X509_get_issuer_name(certificate.get())));
+  }
+  return list;
+}
+
 Napi::Value Live(const Napi::CallbackInfo& info) {
   const LiveCounts& live = *Environment::Get(info.Env())->live;
   Napi::Object record = Napi::Object::New(info.Env());
@@ -48,6 +64,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("Credential", CredentialWrap::Define(env));
   exports.Set("Connection", ConnectionWrap::Define(env));
   exports.Set("parseName", Napi::Function::New(env, ParseName));
+  exports.Set("issuers", Napi::Function::New(env, Issuers));
   exports.Set("live", Napi::Function::New(env, Live));
   exports.Set("opensslVersion",
               Napi::String::New(env, OpenSSL_version(OPENSSL_VERSION_STRING)));

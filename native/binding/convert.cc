@@ -58,6 +58,13 @@ Napi::Value FromCertificates(Napi::Env env, X509* leaf,
   return list;
 }
 
+Napi::Value FromName(Napi::Env env, const X509_NAME* name) {
+  const uint8_t* der = nullptr;
+  size_t size = 0;
+  X509_NAME_get0_der(name, &der, &size);
+  return FromBytes(env, BytesView(der, size));
+}
+
 Napi::Value FromChars(Napi::Env env, const char* text) {
   if (text == nullptr) return env.Null();
   return Napi::String::New(env, text);

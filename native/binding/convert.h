@@ -29,6 +29,8 @@ bool ToBool(Napi::Value value);
 Napi::Value FromBytes(Napi::Env env, BytesView bytes);
 Napi::Value FromCertificates(Napi::Env env, X509* leaf,
                              const STACK_OF(X509) * chain);
+// The name's DER.
+Napi::Value FromName(Napi::Env env, const X509_NAME* name);
 // A string, or null for a null pointer.
 Napi::Value FromChars(Napi::Env env, const char* text);
 

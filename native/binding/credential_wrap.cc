@@ -32,6 +32,7 @@ Result<Credential::Pointer> CreateFrom(const Napi::Object& input) {
 Napi::Function CredentialWrap::Define(Napi::Env env) {
   return DefineClass(env, kName,
                      {Expose<&CredentialWrap::Certificates>("certificates"),
+                      Expose<&CredentialWrap::Subject>("subject"),
                       Expose<&CredentialWrap::Issuers>("issuers")});
 }
 
@@ -46,14 +47,16 @@ Napi::Value CredentialWrap::Certificates(const Napi::CallbackInfo& info) {
                           credential_->chain());
 }
 
+Napi::Value CredentialWrap::Subject(const Napi::CallbackInfo& info) {
+  return FromName(info.Env(),
+                  X509_get_subject_name(credential_->certificate()));
+}
+
 Napi::Value CredentialWrap::Issuers(const Napi::CallbackInfo& info) {
   Napi::Array list = Napi::Array::New(info.Env());
-  const auto append = [&](X509* certificate) {
-    const uint8_t* der = nullptr;
-    size_t size = 0;
-    if (X509_NAME_get0_der(X509_get_issuer_name(certificate), &der, &size)) {
-      list.Set(list.Length(), FromBytes(info.Env(), BytesView(der, size)));
-    }
+  const auto append = [&](const X509* certificate) {
+    list.Set(list.Length(),
+             FromName(info.Env(), X509_get_issuer_name(certificate)));
   };
   append(credential_->certificate());
   for (int i = 0; i < sk_X509_num(credential_->chain()); i++) {

@@ -23,6 +23,7 @@ class CredentialWrap : public Wrap<CredentialWrap> {
 
  private:
   Napi::Value Certificates(const Napi::CallbackInfo& info);
+  Napi::Value Subject(const Napi::CallbackInfo& info);
   Napi::Value Issuers(const Napi::CallbackInfo& info);
 
   Credential::Pointer credential_;

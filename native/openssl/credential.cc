@@ -69,9 +69,11 @@ class TerminatedSecret {
   std::string text_;
 };
 
-Failure PfxFailure() {
+Failure PfxFailure(bool has_passphrase) {
   if (ErrorStack::LastIs(ERR_LIB_PKCS12, PKCS12_R_MAC_VERIFY_FAILURE)) {
-    return {FailureReason::kPfxPassphraseWrong, 0, "", ErrorStack::Take()};
+    return {has_passphrase ? FailureReason::kPfxPassphraseWrong
+                           : FailureReason::kPfxPassphraseMissing,
+            0, "", ErrorStack::Take()};
   }
   Failure failure{FailureReason::kPfxUnreadable, 0, "", ErrorStack::Take()};
   for (const ErrorRecord& record : failure.stack) {
@@ -147,7 +149,7 @@ Result<Credential::Pointer> Credential::Create(const PfxInput& input) {
   EvpPkeyPointer key(raw_key);
   X509Pointer certificate(raw_certificate);
   const X509StackPointer pool(raw_pool);
-  if (parsed != 1) return PfxFailure();
+  if (parsed != 1) return PfxFailure(input.passphrase.has_value());
   if (!key || !certificate) {
     return Failure{FailureReason::kPfxIncomplete, 0,
                    key ? "certificate" : "private key", ErrorStack::Take()};

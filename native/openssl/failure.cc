@@ -20,6 +20,8 @@ const char* FailureReasonName(FailureReason reason) {
       return "pfx-unreadable";
     case FailureReason::kPfxUnsupported:
       return "pfx-unsupported";
+    case FailureReason::kPfxPassphraseMissing:
+      return "pfx-passphrase-missing";
     case FailureReason::kPfxPassphraseWrong:
       return "pfx-passphrase-wrong";
     case FailureReason::kPfxIncomplete:

@@ -22,6 +22,7 @@ enum class FailureReason {
   kKeyMismatch,
   kPfxUnreadable,
   kPfxUnsupported,
+  kPfxPassphraseMissing,
   kPfxPassphraseWrong,
   kPfxIncomplete,
   // Inputs of a context or a connection.

@@ -56,7 +56,7 @@ test('suspends, picks the first certificate that fits, and shows what the server
   expect(stdout).toMatch(/Dave .* does not fit: key too small\n/);
   expect(stdout).toMatch(/suspended … 0\.0 s\n.*suspended … 1\.[5-9] s\n/s);
   expect(Date.now() - started).toBeGreaterThan(1_500);
-  expect(stdout).toMatch(/sent +O=Example, CN=Alice\n/);
+  expect(stdout).toMatch(/sent +CN=Alice,O=Example\n/);
   expect(stdout).toContain('| subject=CN=Alice,O=Example\n  | issuer=CN=Staff CA,O=Example\n');
   expect(stdout).toContain('| Hello! I know who you are.\n');
 });

@@ -98,6 +98,16 @@ describe.each(PROTOCOLS)('%s', (protocol) => {
       await withRequest(server, (request) => {
         const all = [credential, deep, leafOnly, clientB];
         expect(all.map((it) => request.matchesAuthorities(it))).toEqual([true, true, false, false]);
+        // A certificate alone will do, whatever form it has: no key is unlocked to find what fits.
+        const { clients } = pki;
+        expect(request.matchesAuthorities(clients.ec256.cert)).toBe(true);
+        expect(request.matchesAuthorities(new X509Certificate(clients.ec256.cert))).toBe(true);
+        expect(request.matchesAuthorities(cert + pki.intermediateA2.cert)).toBe(false);
+        expect(request.matchesAuthorities(cert + pki.deepClient.chain)).toBe(true);
+        expect(request.matchesAuthorities(pki.clientB.cert)).toBe(false);
+        expect(() => request.matchesAuthorities('alice.pem')).toThrow(
+          expect.objectContaining({ code: 'ERR_CREDENTIAL_INVALID', input: 'certificate' }),
+        );
         // It does not decide on what may be sent.
         expect(request.supports(clientB)).toBe(true);
       });

@@ -128,11 +128,14 @@ describe('with a prebuilt binary, where there is no compiler', () => {
   });
 
   test.each([
-    ['node16', 'node16'],
-    ['nodenext', 'nodenext'],
-    ['esnext', 'bundler'],
-  ])('TypeScript resolves its types: module %s, resolution %s', async (module, resolution) => {
+    ['node16', 'node16', 'true'],
+    ['nodenext', 'nodenext', 'true'],
+    ['nodenext', 'nodenext', 'false'],
+    ['esnext', 'bundler', 'true'],
+  ])('TypeScript resolves its types: module %s, resolution %s, interop %s', async (...how) => {
+    const [module, resolution, interop] = how;
     const options = [
+      ...['--esModuleInterop', interop],
       ...['--strict', '--exactOptionalPropertyTypes', '--noEmit', '--skipLibCheck', 'false'],
       ...['--target', 'es2022', '--types', 'node', '--ignoreConfig', '--module', module],
       ...['--moduleResolution', resolution, 'typed.cts', 'typed.mts'],

@@ -20,7 +20,7 @@ function faultOf(options: unknown): { code: string; input?: string; message: str
 }
 
 describe('what a credential is read from', () => {
-  const subject = new X509Certificate(ec256.cert).subject.replaceAll('\n', ', ');
+  const { subject } = ec256;
   const forms: Record<string, CredentialOptions> = {
     'PEM text': { cert: ec256.cert, key: ec256.key },
     'PEM bytes': { cert: Buffer.from(ec256.cert), key: new Uint8Array(Buffer.from(ec256.key)) },
@@ -208,6 +208,13 @@ describe('what is wrong is said, and in which input', () => {
     expect(fault.message).toContain('openssl pkcs12 -legacy');
   });
 
+  it('a passphrase that is missing is told from one that is wrong', () => {
+    expect(faultOf({ pfx: encodings.pfx })).toMatchObject({ reason: 'pfx-passphrase-missing' });
+    expect(faultOf({ pfx: encodings.pfx, passphrase: 'hunter2' })).toMatchObject({
+      reason: 'pfx-passphrase-wrong',
+    });
+  });
+
   it('a PFX cut short', () => {
     const fault = faultOf({ pfx: encodings.pfx.subarray(0, 40), passphrase: 'x' });
     expect(fault).toMatchObject({ code: 'ERR_CREDENTIAL_INVALID', input: 'pfx' });
@@ -230,6 +237,11 @@ describe('secrets', () => {
     const shown = inspect(credential, { depth: 9, showHidden: true, getters: true });
     expect(shown).not.toContain('PRIVATE');
     expect(JSON.stringify(credential)).not.toContain('PRIVATE');
+  });
+
+  it('do not keep inspect() from telling whose it is', () => {
+    const credential = new Credential({ cert: ec256.cert, key: ec256.key });
+    expect(inspect(credential)).toBe(`Credential <${ec256.subject}, ec, 0 intermediate(s)>`);
   });
 
   it('leave what the caller passed untouched', () => {
