@@ -95,7 +95,7 @@ TEST_CASE("pfx: a wrong or missing passphrase, and none where none is") {
   CHECK(FailureOf(Make(locked, "secret")) == "none");
   CHECK(FailureOf(Make(locked, "wrong")) == "pfx-passphrase-wrong");
   CHECK(FailureOf(Make(locked, "")) == "pfx-passphrase-wrong");
-  CHECK(FailureOf(Make(locked)) == "pfx-passphrase-wrong");
+  CHECK(FailureOf(Make(locked)) == "pfx-passphrase-missing");
   // No passphrase and an empty one are encoded differently; either may be
   // meant where none is given.
   CHECK(FailureOf(Make(Pfx(P256(), {}, ""))) == "none");
