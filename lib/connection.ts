@@ -191,7 +191,7 @@ export class Connection {
   #judge(native: NativeConnection): void {
     const chainError = native.serverChainError();
     const refusal = judgeServer(chainError, this.#options, {
-      leaf: native.peerCertificates()[0],
+      leaf: () => native.peerCertificates()[0],
       detailed: () => this.peerCertificate(true),
     });
     // checkServerIdentity is the caller's: it may have closed us.

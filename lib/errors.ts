@@ -93,6 +93,14 @@ export function invalidArgType(name: string, expected: string, actual: unknown):
   return Object.assign(error, { code: 'ERR_INVALID_ARG_TYPE' });
 }
 
+/** As Node does it: `ERR_OUT_OF_RANGE`. */
+export function outOfRange(name: string, range: string, actual: number): RangeError {
+  const error = new RangeError(
+    `The value of "${name}" is out of range. It must be ${range}. Received ${actual}`,
+  );
+  return Object.assign(error, { code: 'ERR_OUT_OF_RANGE' });
+}
+
 /** As Node does it: `ERR_INVALID_ARG_VALUE`. The value is not shown: it may be a secret. */
 export function invalidArgValue(name: string, why: string): TypeError {
   const error = new TypeError(`The property '${name}' ${why}`);

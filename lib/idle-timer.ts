@@ -1,4 +1,4 @@
-import { invalidArgType } from './errors';
+import { invalidArgType, outOfRange } from './errors';
 
 /** Milliseconds: Node's timers cannot count further. */
 export const LONGEST_TIMEOUT = 2 ** 31 - 1;
@@ -20,12 +20,7 @@ export class IdleTimer {
       throw invalidArgType('msecs', 'of type number', milliseconds);
     }
     if (!(milliseconds >= 0 && milliseconds < Number.POSITIVE_INFINITY)) {
-      throw Object.assign(
-        new RangeError(
-          `The value of "msecs" is out of range. It must be a non-negative finite number. Received ${milliseconds}`,
-        ),
-        { code: 'ERR_OUT_OF_RANGE' },
-      );
+      throw outOfRange('msecs', 'a non-negative finite number', milliseconds);
     }
   }
 

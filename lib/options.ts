@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream';
 import tls, { type PeerCertificate } from 'node:tls';
 import { toBytes } from './bytes';
 import type { MachineOptions } from './connection';
-import { invalidArgType, invalidArgValue } from './errors';
+import { invalidArgType, invalidArgValue, outOfRange } from './errors';
 import { IdleTimer, LONGEST_TIMEOUT } from './idle-timer';
 import { createSecureContext, SecureContext, type SecureContextOptions } from './secure-context';
 import { defaultTrust } from './trust';
@@ -157,12 +157,8 @@ function checkTypes(options: ConnectionOptions): void {
     clientCertTimeout !== undefined &&
     !(clientCertTimeout >= 0 && clientCertTimeout <= LONGEST_TIMEOUT)
   ) {
-    throw Object.assign(
-      new RangeError(
-        `The value of "options.clientCertTimeout" is out of range. It must be >= 0 and <= ${LONGEST_TIMEOUT}. Received ${clientCertTimeout}`,
-      ),
-      { code: 'ERR_OUT_OF_RANGE' },
-    );
+    const range = `>= 0 and <= ${LONGEST_TIMEOUT}`;
+    throw outOfRange('options.clientCertTimeout', range, clientCertTimeout);
   }
   if (socket !== undefined && socket !== null && !isDuplex(socket)) {
     throw invalidArgType('options.socket', 'an instance of stream.Duplex', socket);

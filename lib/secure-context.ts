@@ -12,7 +12,7 @@ import {
   type PrivateKeyInput,
   privateKeyInput,
 } from './credential';
-import { invalidArgType, invalidArgValue, TLSClientCertError } from './errors';
+import { invalidArgType, invalidArgValue, outOfRange, TLSClientCertError } from './errors';
 import { contextError, translated } from './failures';
 import { customTrust } from './trust';
 import type { ClientCertCallback } from './types';
@@ -254,12 +254,7 @@ function secureOptions(value: unknown): number {
   if (typeof value !== 'number')
     throw invalidArgType('options.secureOptions', 'of type number', value);
   if (!Number.isSafeInteger(value) || value < 0) {
-    throw Object.assign(
-      new RangeError(
-        `The value of "options.secureOptions" is out of range. It must be a non-negative integer. Received ${value}`,
-      ),
-      { code: 'ERR_OUT_OF_RANGE' },
-    );
+    throw outOfRange('options.secureOptions', 'a non-negative integer', value);
   }
   return value;
 }
@@ -272,10 +267,7 @@ function optionalString(value: unknown, name: string): string | undefined {
 
 /** `cert`, `key`, `pfx` and `passphrase` in all the shapes that node:tls takes. */
 function staticCredentials(options: SecureContextOptions): Credential[] {
-  const common =
-    options.passphrase === undefined || options.passphrase === null
-      ? undefined
-      : toBytes(options.passphrase, 'options.passphrase');
+  const common = passphraseOf(options.passphrase, 'options.passphrase', undefined);
   const certs = toList(options.cert).map((item, i) => certificateBytes(item, `options.cert[${i}]`));
   const keyItems = toList(options.key);
   if (certs.length > 0 && keyItems.length === 0) {
@@ -306,8 +298,7 @@ function staticCredentials(options: SecureContextOptions): Credential[] {
   toList(options.pfx).forEach((item, i) => {
     const name = `options.pfx[${i}]`;
     const [bytes, own] = isPair(item, 'buf') ? [item.buf, item.passphrase] : [item, undefined];
-    const passphrase =
-      own === undefined || own === null ? common : toBytes(own, `${name}.passphrase`);
+    const passphrase = passphraseOf(own, `${name}.passphrase`, common);
     credentials.push(
       Credential.adopt(
         fromPfx(bytes, passphrase, name, {
@@ -325,10 +316,12 @@ function staticCredentials(options: SecureContextOptions): Credential[] {
 
 function keyOf(item: unknown, common: Uint8Array | undefined, name: string) {
   if (!isPair(item, 'pem')) return privateKeyInput(item, common, name);
-  const own = item.passphrase;
-  const passphrase =
-    own === undefined || own === null ? common : toBytes(own, `${name}.passphrase`);
+  const passphrase = passphraseOf(item.passphrase, `${name}.passphrase`, common);
   return privateKeyInput(item.pem, passphrase, `${name}.pem`);
+}
+
+function passphraseOf(own: unknown, name: string, common: Uint8Array | undefined) {
+  return own === undefined || own === null ? common : toBytes(own, name);
 }
 
 function isPair<K extends string>(

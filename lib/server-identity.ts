@@ -28,7 +28,7 @@ export interface IdentityOptions {
 
 /** The server's certificate: the leaf as it came, and in the form that a check is given. */
 export interface PresentedCertificate {
-  leaf: Buffer | undefined;
+  leaf: () => Buffer | undefined;
   /** The legacy object, linked to its issuers. */
   detailed: () => DetailedPeerCertificate;
 }
@@ -80,11 +80,12 @@ const PARSED_LIMIT = 16;
  */
 function certificateForCheck(
   options: IdentityOptions,
-  { leaf, detailed }: PresentedCertificate,
+  presented: PresentedCertificate,
 ): PeerCertificate {
-  if (leaf === undefined || options.checkServerIdentity !== tls.checkServerIdentity) {
-    return detailed();
-  }
+  const { detailed } = presented;
+  const byDefault = options.checkServerIdentity === tls.checkServerIdentity;
+  const leaf = byDefault ? presented.leaf() : undefined;
+  if (leaf === undefined) return detailed();
   let known = parsed.find(({ der }) => der.equals(leaf));
   if (known === undefined) {
     known = { der: leaf, legacy: legacyCertificate(new X509Certificate(leaf)) };

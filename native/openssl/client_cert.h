@@ -24,7 +24,6 @@ class ClientCert {
   State state() const { return state_; }
   // How often the question of this request was put, from 1.
   int attempt() const { return attempt_; }
-  const Credential::Pointer& credential() const { return credential_; }
 
   // The three ways on from kAsked. In any other state there is no question,
   // or no more: they return false and change nothing.
