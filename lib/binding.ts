@@ -31,6 +31,8 @@ export const Step = {
   wantClientCert: 3,
   closed: 4,
   failed: 5,
+  newSession: 6,
+  renegotiated: 7,
 } as const;
 export type Step = (typeof Step)[keyof typeof Step];
 
@@ -79,6 +81,10 @@ export interface NativeClientAuth {
   scheme: number | null;
   /** Which of the credentials set in advance was taken, or -1. */
   staticCredential: number;
+  /** A session spared the handshake in which it would have been asked. */
+  resumed: boolean;
+  /** That session was made with a certificate: `staticCredential`, else `sessionCredential`. */
+  resumedAsSomebody: boolean;
 }
 
 export interface NativeConnection {
@@ -94,6 +100,8 @@ export interface NativeConnection {
   /** A count of bytes, or a step as a negative number. */
   write(plaintext: Uint8Array): number;
   shutdown(): Step;
+  renegotiate(): FailureRecord | null;
+  disableRenegotiation(): void;
   serverChainError(): NativeChainError | null;
   acceptServer(): void;
   refuseServer(verifyError: number): void;
@@ -102,6 +110,12 @@ export interface NativeConnection {
   answer(credential: NativeCredential): void;
   decline(): void;
   askAgain(): void;
+  abandon(): void;
+  /** In answer to `newSession`; empty unless `wanted`. */
+  takeSession(wanted: boolean): Buffer;
+  /** The current session, or empty. */
+  session(): Buffer;
+  sessionReused(): boolean;
   failure(): FailureRecord | null;
   clientAuth(): NativeClientAuth;
   protocol(): string;
@@ -146,6 +160,14 @@ interface Addon {
       alpnProtocols: Uint8Array;
       credentials: NativeCredential[];
       asks: boolean;
+      postHandshakeAuth: boolean;
+      reselects: boolean;
+      renegotiationLimit: number;
+      /** In seconds. */
+      renegotiationWindow: number;
+      session: Uint8Array | undefined;
+      /** `null`: `session` was made when a request was declined. */
+      sessionCredential: NativeCredential | null | undefined;
     },
   ) => NativeConnection;
   parseName(der: Uint8Array): { text: string; attributes: [string, string][] } | null;

@@ -26,6 +26,14 @@ export type ClientAuth =
       readonly signatureScheme: string | null;
     }
   | {
+      /** A session of an earlier connection was resumed, in which nothing is asked again. */
+      readonly status: 'resumed';
+      readonly requested: false;
+      readonly sent: false;
+      /** As whom the session was made; `null`: the server was shown no certificate then. */
+      readonly credential: Credential | null;
+    }
+  | {
       /** An empty Certificate was sent. */
       readonly status: 'declined';
       readonly requested: true;
@@ -64,14 +72,21 @@ export function failed(error: Error): ClientAuth {
   return { status: 'failed', requested: true, sent: false, error };
 }
 
+/** Whether the server has seen a certificate, be it when the session was made. */
+export function isAuthenticated(auth: ClientAuth): boolean {
+  return auth.sent || (auth.status === 'resumed' && auth.credential !== null);
+}
+
 /** The error of `requireClientCert`. */
 export function requiredError(auth: ClientAuth): TLSClientCertError {
   const why =
     auth.status === 'not-requested'
       ? 'the server asked for none'
-      : auth === UNCONFIGURED
-        ? 'neither a callback nor a certificate is configured'
-        : 'the client certificate callback declined';
+      : auth.status === 'resumed'
+        ? 'the resumed session was made without'
+        : auth === UNCONFIGURED
+          ? 'neither a callback nor a certificate is configured'
+          : 'the client certificate callback declined';
   return new TLSClientCertError(
     'ERR_CLIENT_CERT_REQUIRED',
     `requireClientCert is set, but no client certificate was sent: ${why}.`,

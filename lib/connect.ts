@@ -1,7 +1,7 @@
 import net from 'node:net';
 import { addAbortSignal } from 'node:stream';
 import { invalidArgType } from './errors';
-import { type ConnectionOptions, normalize } from './options';
+import type { ConnectionOptions } from './options';
 import { TLSSocket } from './tls-socket';
 
 /**
@@ -25,7 +25,7 @@ export function connect(options: ConnectionOptions, listener?: () => void): TLSS
   const own = { ...options };
   const { timeout, signal } = own;
   const open = () => own.socket ?? net.connect(transportOptions(own));
-  const socket = TLSSocket.over(open, normalize(own));
+  const socket = TLSSocket.over(open, own);
   if (listener !== undefined) socket.once('secureConnect', listener);
   if (timeout) socket.setTimeout(timeout);
   if (signal) addAbortSignal(signal, socket);

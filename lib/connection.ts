@@ -1,81 +1,123 @@
 import { X509Certificate } from 'node:crypto';
-import type { CipherNameAndProtocol, DetailedPeerCertificate } from 'node:tls';
+import type { CipherNameAndProtocol, DetailedPeerCertificate, PeerCertificate } from 'node:tls';
 import { binding, type NativeConnection, Step } from './binding';
 import { CertificateRequest } from './certificate-request';
 import {
   type ClientAuth,
   DECLINED,
   failed,
+  isAuthenticated,
   NOT_REQUESTED,
   PENDING,
   requiredError,
   UNCONFIGURED,
 } from './client-auth';
 import { Credential } from './credential';
-import { TLSClientCertError } from './errors';
+import { invalidArgType, TLSClientCertError } from './errors';
 import { contextError, protocolError, translated, unusableError } from './failures';
 import { detailedCertificate, legacyCertificate, parseCertificates } from './peer-certificate';
+import { normalizeProtocol, type ProtocolOptions, type ProtocolSettings } from './protocol-options';
 import { type Outcome, Question } from './question';
 import { SecureContext } from './secure-context';
-import { type IdentityOptions, judgeServer } from './server-identity';
+import { judgeServer } from './server-identity';
 import { signatureSchemeName } from './signature-schemes';
 import type { Suspension } from './suspension';
 import type { ClientCertCallback } from './types';
 
-/** What a connection needs to know; `options.ts` has the public form and the defaults. */
-export interface MachineOptions extends IdentityOptions {
-  secureContext: SecureContext;
-  clientCertCallback: ClientCertCallback | null;
-  clientCertTimeout: number;
-  requireClientCert: boolean;
-  rejectUnauthorized: boolean;
-  /** SNI, or `''`. */
-  servername: string;
-  alpnProtocols: Uint8Array;
+/** What an operation of a {@link Connection} led to. */
+export type ConnectionResult =
+  /** It is done. */
+  | {
+      readonly status: 'done';
+      /** Plaintext bytes read or written, at least 1; 0 for what moves none. */
+      readonly bytes: number;
+    }
+  /** The peer has to send more first: `receive()` it, then call again. */
+  | { readonly status: 'want-read' }
+  /** The server asked for a client certificate, and was not answered yet. */
+  | {
+      readonly status: 'suspended';
+      /** When the callback returned `SUSPEND`; `null` while its promise is pending. */
+      readonly suspension: Suspension | null;
+    }
+  /** The peer sent close_notify, and nothing follows. */
+  | { readonly status: 'closed' }
+  /** The connection failed. What `drain()` gives may tell the peer why. */
+  | { readonly status: 'failed'; readonly error: Error };
+
+/** Whom a {@link Connection} tells about what happens beside the results of its operations. */
+export interface ConnectionListener {
+  /**
+   * A suspended operation can go on, or has something new to say: call it again. Never called from
+   * within an operation.
+   */
+  resumed?(): void;
+  /**
+   * A session that a later connection may resume, for its option `session`. Called while reading.
+   * Where this is undefined the session is let go.
+   */
+  session?: ((session: Buffer) => void) | undefined;
+  /** TLS 1.2: another handshake on this connection is complete. Called while reading. */
+  renegotiated?(): void;
 }
 
-/** Whom a connection tells about what happens between two calls. */
-export interface MachineOwner {
-  /** What was suspended can go on: call it again. */
-  resumed(): void;
-  /** Emits 'suspend'; false when nobody listens. */
-  suspended(suspension: Suspension): boolean;
-}
+const WANT_READ: ConnectionResult = { status: 'want-read' };
+const CLOSED: ConnectionResult = { status: 'closed' };
+const DONE: ConnectionResult = { status: 'done', bytes: 0 };
 
-/** Why an operation did not simply succeed, or that it did. */
-export type Status = 'done' | 'want-read' | 'suspended' | 'closed' | 'failed';
+/** For what a server sends after it was given up. */
+const scratch = new Uint8Array(16 * 1024);
 
 /**
- * A TLS connection without I/O: ciphertext is fed in and drained by the owner. It judges the server
- * and puts the server's question; between two steps, never inside OpenSSL, it may run the caller's
- * callbacks, and so may be destroyed from within any operation.
+ * A TLS connection without I/O, for programs that bring their own: feed it the server's ciphertext
+ * by {@link receive}, send what {@link drain} gives after every operation. `TLSSocket` is built on it.
+ *
+ * It judges the server and puts the server's question. Between two steps, never inside OpenSSL, it
+ * runs the caller's callbacks, which may destroy it from within any operation.
  */
 export class Connection {
+  /** Whether the server's chain and name were found good. */
   authorized = false;
+  /** Why not: a code such as `'DEPTH_ZERO_SELF_SIGNED_CERT'`; else `null`. */
   authorizationError: string | null = null;
-  /** Set once an operation returned 'failed'. */
-  error: Error | undefined;
-  readonly #options: MachineOptions;
-  readonly #owner: MachineOwner;
+  readonly #settings: ProtocolSettings;
+  readonly #listener: ConnectionListener;
   #native: NativeConnection | null;
+  #error: Error | undefined;
+  #rejectUnauthorized: boolean;
   #established = false;
   #serverJudged = false;
   #question: Question | undefined;
   #answer: Outcome | undefined;
   #answered: Credential | undefined;
   #declined = false;
+  #abandoned = false;
+  #running = false;
   #clientAuth: ClientAuth = NOT_REQUESTED;
 
-  constructor(options: MachineOptions, owner: MachineOwner) {
-    this.#options = options;
-    this.#owner = owner;
+  /**
+   * @throws TypeError `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`; RangeError
+   *   `ERR_OUT_OF_RANGE`; and what `createSecureContext()` throws.
+   */
+  constructor(options: ProtocolOptions, listener: ConnectionListener = {}) {
+    const settings = normalizeProtocol(options);
+    this.#settings = settings;
+    this.#listener = listener;
+    this.#rejectUnauthorized = settings.rejectUnauthorized;
+    const { session, sessionCredential } = settings;
     this.#native = translated(
       () =>
-        new binding.Connection(SecureContext.nativeOf(options.secureContext), {
-          serverName: options.servername,
-          alpnProtocols: options.alpnProtocols,
-          credentials: options.secureContext.credentials.map(Credential.nativeOf),
-          asks: options.clientCertCallback !== null,
+        new binding.Connection(SecureContext.nativeOf(settings.secureContext), {
+          serverName: settings.servername,
+          alpnProtocols: settings.alpnProtocols,
+          credentials: settings.secureContext.credentials.map(Credential.nativeOf),
+          asks: settings.clientCertCallback !== null,
+          postHandshakeAuth: settings.postHandshakeAuth,
+          reselects: settings.reselectClientCert,
+          renegotiationLimit: settings.renegotiationLimit,
+          renegotiationWindow: settings.renegotiationWindow,
+          session,
+          sessionCredential: sessionCredential && Credential.nativeOf(sessionCredential),
         }),
       contextError,
     );
@@ -83,13 +125,25 @@ export class Connection {
 
   // ---- ciphertext
 
+  /** Ciphertext from the peer, in pieces of any size. It is copied. */
   receive(ciphertext: Uint8Array): void {
+    if (!(ciphertext instanceof Uint8Array)) {
+      throw invalidArgType('ciphertext', 'an instance of Uint8Array', ciphertext);
+    }
     this.#native?.receive(ciphertext);
   }
 
-  /** The peer will send no more. */
+  /**
+   * The peer will send no more. What it sent before can still be read. A question that waits for its
+   * answer has lost its purpose: the connection fails, by the alert that the peer left behind if it
+   * did, as soon as all is read.
+   */
   receiveEnd(): void {
     this.#native?.receiveEnd();
+    if (!this.waiting || this.#abandoned) return;
+    this.#abandoned = true;
+    this.#native?.abandon();
+    if (!this.#established) this.handshake();
   }
 
   /** Bytes received and not yet used. */
@@ -97,109 +151,192 @@ export class Connection {
     return this.#native?.unread() ?? 0;
   }
 
-  /** What is to be sent to the peer; to be asked for after every operation. */
+  /** Ciphertext for the peer, undefined when there is none. To be asked for after every operation. */
   drain(): Buffer | undefined {
     return this.#native?.drain();
   }
 
   // ---- operations
 
-  handshake(): Status {
-    const status = this.#run((native) => -native.handshake());
-    if (status !== 'done' || this.#established) return status as Status;
+  /**
+   * Goes on with the handshake: the first one, or a later one that is under way. `'done'` when none
+   * is.
+   */
+  handshake(): ConnectionResult {
+    const result = this.#run((native) => -native.handshake());
+    if (result.status !== 'done' || this.#established) return result;
+    if (this.#abandoned) {
+      // It is complete on our side only. Why the server gave it up is still to be read.
+      let rest: ConnectionResult = result;
+      while (rest.status === 'done') rest = this.#run((native) => native.read(scratch));
+      return rest.status === 'failed' ? rest : this.#fail(gaveUpError());
+    }
     this.#established = true;
     const error = this.#whyUnacceptable();
-    return error === undefined ? 'done' : this.#fail(error);
+    if (error === undefined) return result;
+    // The server has to hear nothing more of us.
+    if (this.isSessionReused()) this.drain();
+    return this.#fail(error);
   }
 
   /**
-   * A count of bytes read, or why there are none.
+   * Reads plaintext; `bytes` tells how much.
    *
-   * @param room - Where to read to. Asked for at the last moment: before, callbacks may run that
-   *   read into the same memory.
+   * @param target - Where to read to, or a function that gives it at the last moment: callbacks may
+   *   run before, and may read into memory that is shared.
    */
-  read(room: () => Uint8Array): number | Status {
-    return this.#run((native) => native.read(room()));
+  read(target: Uint8Array | (() => Uint8Array)): ConnectionResult {
+    return this.#run((native) => native.read(typeof target === 'function' ? target() : target));
   }
 
-  /** How many bytes of `plaintext` were taken, or why none. */
-  write(plaintext: Uint8Array): number | Status {
+  /** Encrypts plaintext; `bytes` tells how much was taken, which may be less than all. */
+  write(plaintext: Uint8Array): ConnectionResult {
+    // What is written now would reach nobody.
+    if (this.#abandoned) return this.#error === undefined ? WANT_READ : this.#fail(this.#error);
     return this.#run((native) => native.write(plaintext));
   }
 
   /** Sends close_notify, once no handshake is under way; it does not wait for the peer's. */
-  shutdown(): Status {
-    return this.#run((native) => -native.shutdown()) as Status;
+  shutdown(): ConnectionResult {
+    if (this.#abandoned) return this.#error === undefined ? WANT_READ : this.#fail(this.#error);
+    return this.#run((native) => -native.shutdown());
   }
 
-  /** Frees what is native. A pending question learns `reason`, which is asked for only then. */
-  destroy(reason: () => Error): void {
+  /**
+   * TLS 1.2: begins another handshake on this connection. Read on until
+   * {@link ConnectionListener.renegotiated}.
+   *
+   * @returns Why it cannot begin: `ERR_TLS_RENEGOTIATION_REFUSED`, `ERR_TLS_FORBIDDEN_BY_HTTP2`, or
+   *   `ERR_SSL_WRONG_SSL_VERSION` on TLS 1.3, which has none. The connection goes on without.
+   */
+  renegotiate(options: { rejectUnauthorized?: boolean | undefined } = {}): Error | undefined {
+    if (this.#native === null || this.#error !== undefined || !this.#established) {
+      return new TLSClientCertError(
+        'ERR_TLS_RENEGOTIATION_REFUSED',
+        'There is no open connection to renegotiate: wait for the first handshake.',
+      );
+    }
+    const failure = this.#native.renegotiate();
+    if (failure !== null) return protocolError(failure);
+    this.#rejectUnauthorized = options.rejectUnauthorized ?? this.#rejectUnauthorized;
+    return undefined;
+  }
+
+  /** From now on a server that asks for a renegotiation fails the connection. */
+  disableRenegotiation(): void {
+    this.#native?.disableRenegotiation();
+  }
+
+  /**
+   * Frees what is native; to be called in the end, whatever happened. A pending question learns the
+   * reason.
+   */
+  destroy(reason?: Error | (() => Error)): void {
+    // Made only where someone gets to see it.
+    const why = () =>
+      this.#error ??
+      (typeof reason === 'function' ? reason() : reason) ??
+      new TLSClientCertError('ERR_TLS_CONNECTION_OVER', 'The connection was destroyed.');
     const auth = this.clientAuth;
-    this.#clientAuth = auth.status === 'pending' ? failed(this.error ?? reason()) : auth;
+    this.#clientAuth = auth.status === 'pending' ? failed(why()) : auth;
     const native = this.#native;
     this.#native = null;
     native?.destroy();
-    this.#question?.cancel(reason());
+    this.#question?.cancel(why());
+  }
+
+  /** Whether it was destroyed. */
+  get destroyed(): boolean {
+    return this.#native === null;
   }
 
   /** The operation returns a count of bytes, or what it needs first as a negative {@link Step}. */
-  #run(operation: (native: NativeConnection) => number): number | Status {
-    while (true) {
-      // An unanswered question holds up everything behind it.
-      if (this.waiting) return 'suspended';
-      this.#applyAnswer();
-      const native = this.#native;
-      if (native === null || this.error !== undefined) return 'failed';
-      const result = operation(native);
-      if (result > 0) return result;
-      switch (-result) {
-        case Step.done:
-          return 'done';
-        case Step.wantRead:
-          return 'want-read';
-        case Step.closed:
-          return 'closed';
-        case Step.wantVerify:
-          this.#judge(native);
-          break;
-        case Step.wantClientCert:
-          this.#ask(native);
-          break;
-        default:
-          return this.#fail(this.#failure(native));
+  #run(operation: (native: NativeConnection) => number): ConnectionResult {
+    const nested = this.#running;
+    this.#running = true;
+    try {
+      while (true) {
+        // An unanswered question holds up everything behind it.
+        if (this.waiting && !this.#abandoned) {
+          return { status: 'suspended', suspension: this.#question?.suspension ?? null };
+        }
+        this.#applyAnswer();
+        const native = this.#native;
+        if (native === null || this.#error !== undefined) return this.#fail(this.#error);
+        const result = operation(native);
+        if (result > 0) return { status: 'done', bytes: result };
+        switch (-result) {
+          case Step.done:
+            return DONE;
+          case Step.wantRead:
+            return WANT_READ;
+          case Step.closed:
+            return this.#abandoned ? this.#fail(gaveUpError()) : CLOSED;
+          case Step.wantVerify:
+            this.#judge(native);
+            break;
+          case Step.wantClientCert:
+            this.#ask(native);
+            break;
+          case Step.newSession:
+            this.#tellSession(native);
+            break;
+          case Step.renegotiated:
+            this.#listener.renegotiated?.();
+            break;
+          default:
+            return this.#fail(this.#failure(native));
+        }
       }
+    } finally {
+      this.#running = nested;
     }
   }
 
-  #fail(error: Error): 'failed' {
-    this.error = error;
-    if (this.clientAuth.status === 'pending') this.#clientAuth = failed(error);
-    return 'failed';
+  #fail(error: Error = destroyedError()): ConnectionResult {
+    this.#error ??= error;
+    const auth = this.#native === null ? this.#clientAuth : this.clientAuth;
+    if (auth.status === 'pending') this.#clientAuth = failed(this.#error);
+    this.#question?.cancel(this.#error);
+    this.#question = undefined;
+    return { status: 'failed', error: this.#error };
   }
 
   #failure(native: NativeConnection): Error {
     const failure = native.failure();
-    const credential = this.#answered ?? this.#options.secureContext.credentials[0];
-    // Everything but the protocol's own failures is about the credential that was to be sent.
-    return failure === null || failure.reason === 'protocol' || credential === undefined
-      ? protocolError(failure, this.clientAuth.status === 'declined')
-      : unusableError(failure, credential.subject);
+    if (this.#abandoned && failure?.alert === undefined) return gaveUpError();
+    const shown = this.#shown(native);
+    const credential = shown ?? this.#settings.secureContext.credentials[0];
+    // What these are about is the credential that was to be sent.
+    const unusable =
+      failure !== null && ABOUT_CREDENTIALS.has(failure.reason) && credential !== undefined;
+    return unusable
+      ? unusableError(failure, credential.subject)
+      : protocolError(failure, {
+          declined: this.clientAuth.status === 'declined',
+          identity: shown?.subject,
+        });
+  }
+
+  /** The credential that the server was shown last. */
+  #shown(native: NativeConnection): Credential | undefined {
+    const { staticCredential } = native.clientAuth();
+    return this.#settings.secureContext.credentials[staticCredential] ?? this.#answered;
+  }
+
+  #tellSession(native: NativeConnection): void {
+    const deliver = this.#listener.session;
+    const session = native.takeSession(deliver !== undefined);
+    if (session.length > 0) deliver?.call(this.#listener, session);
   }
 
   // ---- the server's identity
 
   #judge(native: NativeConnection): void {
-    const chainError = native.serverChainError();
-    const refusal = judgeServer(chainError, this.#options, {
-      leaf: () => native.peerCertificates()[0],
-      detailed: () => this.peerCertificate(true),
-    });
+    const refusal = this.#refusal(native);
     // checkServerIdentity is the caller's: it may have closed us.
     if (this.#native === null) return;
-    this.#serverJudged = true;
-    this.authorized = refusal === null;
-    this.authorizationError = refusal?.code ?? null;
-    if (refusal === null || !(this.#options.rejectUnauthorized || refusal.fatal)) {
+    if (refusal === null) {
       native.acceptServer();
       return;
     }
@@ -209,21 +346,42 @@ export class Connection {
     this.#fail(refusal.error);
   }
 
+  /** What the server's chain and name have against them that counts. */
+  #refusal(native: NativeConnection) {
+    const refusal = judgeServer(native.serverChainError(), this.#settings, {
+      leaf: () => native.peerCertificates()[0],
+      detailed: () => this.getPeerCertificate(true),
+    });
+    this.#serverJudged = true;
+    this.authorized = refusal === null;
+    this.authorizationError = refusal?.code ?? null;
+    return refusal !== null && (this.#rejectUnauthorized || refusal.fatal) ? refusal : null;
+  }
+
   /** What only the complete handshake shows. */
-  #whyUnacceptable(): TLSClientCertError | undefined {
-    const { rejectUnauthorized, requireClientCert } = this.#options;
+  #whyUnacceptable(): Error | undefined {
+    const native = this.#native as NativeConnection;
+    // A resumed handshake brings no certificate: the one that the session was made with is judged
+    // by the name that is asked for now.
+    if (!this.#serverJudged && native.peerCertificates().length > 0) {
+      const refusal = this.#refusal(native);
+      if (refusal !== null) return refusal.error;
+      if (this.#native === null) return destroyedError();
+    }
     if (!this.#serverJudged) {
       const code = 'ERR_TLS_NO_SERVER_CERTIFICATE';
       this.authorizationError = code;
-      if (rejectUnauthorized) {
+      if (this.#rejectUnauthorized) {
         return new TLSClientCertError(
           code,
           'The server presented no certificate, so nothing shows who it is. With rejectUnauthorized (the default) such a connection is refused.',
         );
       }
     }
-    if (requireClientCert && !this.clientAuth.sent) return requiredError(this.clientAuth);
-    return undefined;
+    const auth = this.clientAuth;
+    return this.#settings.requireClientCert && !isAuthenticated(auth)
+      ? requiredError(auth)
+      : undefined;
   }
 
   // ---- the server's question
@@ -233,8 +391,13 @@ export class Connection {
     return this.#question !== undefined && this.#answer === undefined;
   }
 
+  /** @internal No answer can be of use any more, though there is still something to read. */
+  giveUpQuestion(reason: Error): void {
+    this.#question?.cancel(reason);
+  }
+
   get #callback(): ClientCertCallback | null {
-    const { clientCertCallback, secureContext } = this.#options;
+    const { clientCertCallback, secureContext } = this.#settings;
     return clientCertCallback ?? secureContext.getClientCertCallback();
   }
 
@@ -244,21 +407,26 @@ export class Connection {
       {
         settled: (outcome) => {
           this.#answer = outcome;
-          this.#owner.resumed();
+          this.#notify();
         },
-        suspended: (suspension) => this.#owner.suspended(suspension),
+        suspended: () => this.#notify(),
       },
-      this.#options.clientCertTimeout,
+      this.#settings.clientCertTimeout,
     );
     const request = CertificateRequest.of(native.request(), {
       native: () => this.#native,
       protocol: native.protocol(),
-      servername: this.#options.servername || null,
+      servername: this.#settings.servername || null,
       authorized: this.authorized,
       authorizationError: this.authorizationError,
     });
     // The context's callback may have been taken away between two attempts.
     this.#question.put(request, this.#callback ?? (() => null));
+  }
+
+  #notify(): void {
+    // The running operation sees it by itself.
+    if (!this.#running) this.#listener.resumed?.();
   }
 
   /** Tells the machine what was answered, if it was. */
@@ -276,7 +444,7 @@ export class Connection {
     if (answer.kind === 'failure') {
       this.#fail(answer.error);
     } else if (answer.kind === 'decline') {
-      if (this.#options.requireClientCert) this.#fail(requiredError(DECLINED));
+      if (this.#settings.requireClientCert) this.#fail(requiredError(DECLINED));
       else native.decline();
       this.#declined = true;
     } else {
@@ -288,6 +456,7 @@ export class Connection {
     }
   }
 
+  /** What became of the server's last request for a client certificate. Readable after the end. */
   get clientAuth(): ClientAuth {
     if (this.#native !== null && this.#clientAuth.status !== 'failed') {
       this.#clientAuth = this.#readClientAuth(this.#native);
@@ -296,10 +465,19 @@ export class Connection {
   }
 
   #readClientAuth(native: NativeConnection): ClientAuth {
-    const { certificate, scheme, staticCredential } = native.clientAuth();
-    switch (certificate) {
+    const { certificate, scheme, staticCredential, resumed, resumedAsSomebody } =
+      native.clientAuth();
+    const { secureContext, sessionCredential } = this.#settings;
+    const credential = secureContext.credentials[staticCredential];
+    switch (this.#abandoned ? 'requested' : certificate) {
       case 'not-requested':
-        return NOT_REQUESTED;
+        if (!resumed) return NOT_REQUESTED;
+        return {
+          status: 'resumed',
+          requested: false,
+          sent: false,
+          credential: resumedAsSomebody ? (credential ?? sessionCredential ?? null) : null,
+        };
       case 'requested':
         return PENDING;
       case 'sent-empty':
@@ -309,33 +487,59 @@ export class Connection {
           status: 'sent',
           requested: true,
           sent: true,
-          credential: (this.#options.secureContext.credentials[staticCredential] ??
-            this.#answered) as Credential,
+          credential: (credential ?? this.#answered) as Credential,
           signatureScheme: scheme === null ? null : signatureSchemeName(scheme),
         };
     }
   }
 
+  // ---- sessions
+
+  /**
+   * The session for the option `session` of a later connection; undefined when there is none. On TLS
+   * 1.3 sessions come after the handshake: wait for {@link ConnectionListener.session}.
+   */
+  getSession(): Buffer | undefined {
+    const session = this.#native?.session();
+    return session === undefined || session.length === 0 ? undefined : session;
+  }
+
+  /** Whether the last handshake resumed a session. */
+  isSessionReused(): boolean {
+    return this.#native?.sessionReused() ?? false;
+  }
+
   // ---- what the handshake led to
 
-  protocol(): string | null {
+  /** The version in use, for instance `'TLSv1.3'`; `null` once destroyed. */
+  getProtocol(): string | null {
     return this.#native?.protocol() ?? null;
   }
 
-  /** `null` once destroyed, undefined before there is one. */
-  cipher(): CipherNameAndProtocol | null | undefined {
+  /** The cipher suite as `tls.TLSSocket` reports it; undefined before, `null` once destroyed. */
+  getCipher(): CipherNameAndProtocol | null | undefined {
     if (this.#native === null) return null;
     const cipher = this.#native.cipher();
     return cipher.name === null ? undefined : (cipher as CipherNameAndProtocol);
   }
 
-  /** `false` when none was agreed on. */
-  alpnProtocol(): string | false {
+  /** The protocol agreed on by ALPN, `false` when none was. */
+  get alpnProtocol(): string | false {
     return this.#native?.alpnProtocol() || false;
   }
 
-  /** `null` once destroyed, an empty object when there is none. */
-  peerCertificate(detailed: boolean): DetailedPeerCertificate {
+  /** The server name sent (SNI), `false` when none was. */
+  get servername(): string | false {
+    return this.#settings.servername || false;
+  }
+
+  /**
+   * The server's certificate as a legacy object; with `detailed`, linked to its issuers. An empty
+   * object when there is none, `null` once destroyed.
+   */
+  getPeerCertificate(detailed: true): DetailedPeerCertificate;
+  getPeerCertificate(detailed?: boolean): PeerCertificate | DetailedPeerCertificate;
+  getPeerCertificate(detailed?: boolean): PeerCertificate | DetailedPeerCertificate {
     const native = this.#native;
     if (native === null) return null as unknown as DetailedPeerCertificate;
     const sent = native.peerCertificates();
@@ -344,21 +548,39 @@ export class Connection {
     if (detailed) {
       return detailedCertificate(parseCertificates([...sent, ...native.verifiedCertificates()]));
     }
-    return legacyCertificate(new X509Certificate(sent[0])) as DetailedPeerCertificate;
+    return legacyCertificate(new X509Certificate(sent[0]));
   }
 
-  peerX509Certificate(): X509Certificate | undefined {
+  /** The server's certificate, parsed; undefined when there is none. */
+  getPeerX509Certificate(): X509Certificate | undefined {
     const [leaf] = this.#native?.peerCertificates() ?? [];
     return leaf === undefined ? undefined : new X509Certificate(leaf);
   }
 
-  /** What was sent, or would be. */
-  get credential(): Credential | undefined {
+  /** The client's certificate that was sent, or would be, parsed. */
+  getX509Certificate(): X509Certificate | undefined {
     const auth = this.clientAuth;
-    return auth.status === 'sent' ? auth.credential : this.#options.secureContext.credentials[0];
+    const credential = 'credential' in auth ? auth.credential : undefined;
+    return (credential ?? this.#settings.secureContext.credentials[0])?.certificate;
   }
+}
 
-  get isDestroyed(): boolean {
-    return this.#native === null;
-  }
+/** Failures that are about the credential that was to be sent. */
+const ABOUT_CREDENTIALS: ReadonlySet<string> = new Set([
+  'key-too-small',
+  'signature-too-weak',
+  'no-common-scheme',
+  'certificate-scheme-refused',
+  'not-sent',
+]);
+
+function gaveUpError(): TLSClientCertError {
+  return new TLSClientCertError(
+    'ECONNRESET',
+    'The server closed the connection while the client certificate callback had not answered yet.',
+  );
+}
+
+function destroyedError(): TLSClientCertError {
+  return new TLSClientCertError('ERR_TLS_CONNECTION_OVER', 'The connection was destroyed.');
 }

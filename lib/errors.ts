@@ -39,6 +39,14 @@ export type TLSClientCertErrorCode =
   | 'ERR_TLS_NO_SERVER_CERTIFICATE'
   /** The native part of the package cannot be loaded here. */
   | 'ERR_TLS_ADDON_UNAVAILABLE'
+  /** A renegotiation was asked for that cannot be, or must not be; `reason` says why. */
+  | 'ERR_TLS_RENEGOTIATION_REFUSED'
+  /** The server asked for a renegotiation after `disableRenegotiation()`. */
+  | 'ERR_TLS_RENEGOTIATION_DISABLED'
+  /** The server asked for renegotiations more often than `tls.CLIENT_RENEG_LIMIT` allows. */
+  | 'ERR_TLS_SESSION_ATTACK'
+  /** The server asked for something that HTTP/2 forbids on its connections. */
+  | 'ERR_TLS_FORBIDDEN_BY_HTTP2'
   /** The connection, and with it what is asked for, is gone. */
   | 'ERR_TLS_CONNECTION_OVER';
 
@@ -51,11 +59,15 @@ export interface ErrorDetails {
   reason?: string | undefined;
   /** The alert that the server sent, by its name in RFC 8446, section 6. */
   alert?: string | undefined;
+  /** Subject of the client certificate that the server was shown before it sent `alert` (RFC 4514). */
+  identity?: string | undefined;
   /** OpenSSL's library, as `node:tls` reports it, for instance `'SSL routines'`. */
   library?: string | undefined;
   /** The rest of OpenSSL's error queue. */
   opensslErrorStack?: string[] | undefined;
 }
+
+const DETAILS = ['input', 'reason', 'alert', 'identity', 'library', 'opensslErrorStack'] as const;
 
 /**
  * Every error that this package makes, but for wrong arguments, which are a `TypeError` or
@@ -67,6 +79,7 @@ export class TLSClientCertError extends Error {
   declare readonly input?: string;
   declare readonly reason?: string;
   declare readonly alert?: string;
+  declare readonly identity?: string;
   declare readonly library?: string;
   declare readonly opensslErrorStack?: string[];
 
@@ -78,7 +91,7 @@ export class TLSClientCertError extends Error {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.name = 'TLSClientCertError';
     this.code = code;
-    for (const name of ['input', 'reason', 'alert', 'library', 'opensslErrorStack'] as const) {
+    for (const name of DETAILS) {
       if (details[name] !== undefined) Object.assign(this, { [name]: details[name] });
     }
   }

@@ -233,14 +233,47 @@ const EXPLAINED: Readonly<Record<string, string>> = {
     'the connection was closed without a close_notify alert, so what was received may be cut short',
   'wrong version number': 'the server does not answer in TLS',
   'no protocols available': 'minVersion and maxVersion leave no protocol version',
+  'wrong ssl version': 'TLS 1.3 has no renegotiation',
 };
 
-/**
- * A failure of the handshake or the record layer, with the code that `node:tls` would give.
- *
- * @param declined - The server asked for a client certificate, and was sent an empty one.
- */
-export function protocolError(failure: FailureRecord | null, declined = false): TLSClientCertError {
+/** What a server may not ask for here, by the native reason. */
+const REFUSED_REQUESTS: Readonly<Record<string, readonly [code: string, sentence: string]>> = {
+  'renegotiation-disabled': [
+    'ERR_TLS_RENEGOTIATION_DISABLED',
+    'The server asked for a renegotiation, which disableRenegotiation() has ruled out.',
+  ],
+  'renegotiation-limit': [
+    'ERR_TLS_SESSION_ATTACK',
+    'The server asks for renegotiations again and again: more than tls.CLIENT_RENEG_LIMIT within tls.CLIENT_RENEG_WINDOW seconds.',
+  ],
+  'renegotiation-insecure': [
+    'ERR_TLS_RENEGOTIATION_REFUSED',
+    'No renegotiation with this server: it does not protect them (RFC 5746), so that somebody else could have spoken before us.',
+  ],
+  'forbidden-by-http2': [
+    'ERR_TLS_FORBIDDEN_BY_HTTP2',
+    'This connection agreed on HTTP/2, which allows neither renegotiation nor a request for a client certificate after the handshake (RFC 9113, section 9.2; RFC 8740). Leave h2 out of ALPNProtocols for a server that asks later.',
+  ],
+};
+
+/** What the client had shown the server when it failed. */
+export interface Shown {
+  /** The server asked for a client certificate, and was sent an empty one. */
+  declined?: boolean;
+  /** Subject of the certificate that it was shown. */
+  identity?: string | undefined;
+}
+
+/** A failure of the handshake or the record layer, with the code that `node:tls` would give. */
+export function protocolError(
+  failure: FailureRecord | null,
+  { declined = false, identity }: Shown = {},
+): TLSClientCertError {
+  const refused = REFUSED_REQUESTS[failure?.reason ?? ''];
+  if (refused !== undefined) {
+    const [code, sentence] = refused;
+    return new TLSClientCertError(code, sentence, { reason: failure?.reason });
+  }
   const root = failure?.stack[0];
   if (failure === null || root === undefined) return internalError(failure ?? UNEXPLAINED);
   // Whatever the library: so does the socket of node:tls, unlike the rest of Node.
@@ -255,14 +288,17 @@ export function protocolError(failure: FailureRecord | null, declined = false): 
     declined && alert !== undefined && REFUSALS_OF_NOBODY.has(alert)
       ? 'the server asked for a client certificate, got none, and goes no further'
       : ALERT_HINTS[alert ?? ''];
+  const about = alert === undefined ? undefined : identity;
   const sentence =
     alert === undefined
       ? (EXPLAINED[root.reason] ?? root.reason)
       : `the server sent the alert ${alert}${hint === undefined ? '' : `: ${hint}`}`;
-  return new TLSClientCertError(code, `TLS failed: ${sentence} (${root.text}).`, {
+  const shown = about === undefined ? '' : ` It was shown the client certificate of ${about}.`;
+  return new TLSClientCertError(code, `TLS failed: ${sentence} (${root.text}).${shown}`, {
     ...details(failure),
     reason: root.reason,
     alert,
+    identity: about,
   });
 }
 

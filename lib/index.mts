@@ -2,6 +2,7 @@
 export type * from './index.js';
 export {
   CertificateRequest,
+  Connection,
   Credential,
   connect,
   createSecureContext,

@@ -6,6 +6,7 @@
 export { CertificateRequest, DistinguishedName } from './certificate-request';
 export type { ClientAuth } from './client-auth';
 export { connect } from './connect';
+export { Connection, type ConnectionListener, type ConnectionResult } from './connection';
 export {
   type Bytes,
   type CertificateCredentialOptions,
@@ -17,6 +18,7 @@ export {
 } from './credential';
 export { type ErrorDetails, TLSClientCertError, type TLSClientCertErrorCode } from './errors';
 export type { ConnectionOptions } from './options';
+export type { ProtocolOptions } from './protocol-options';
 export {
   createSecureContext,
   type KeyWithPassphrase,

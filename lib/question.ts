@@ -12,12 +12,12 @@ export type Outcome =
   | { readonly kind: 'again' }
   | { readonly kind: 'failure'; readonly error: TLSClientCertError };
 
-/** What the question needs of the socket that it belongs to. */
+/** What the question needs of the connection that it belongs to. */
 export interface QuestionOwner {
   /** Called at most once for each {@link Question.put}. */
   settled(outcome: Outcome): void;
-  /** Emits 'suspend'; false when nobody listens. */
-  suspended(suspension: Suspension): boolean;
+  /** There is a new {@link Question.suspension}. */
+  suspended(): void;
 }
 
 /**
@@ -33,7 +33,7 @@ export class Question {
   #timer: NodeJS.Timeout | undefined;
   #abort: AbortController | undefined;
   #reason: Error | undefined;
-  #suspension: Suspension | undefined;
+  #suspension: Suspension | null = null;
 
   /** @param timeout - Milliseconds for all attempts together; 0: no limit. */
   constructor(owner: QuestionOwner, timeout: number) {
@@ -53,6 +53,11 @@ export class Question {
       return;
     }
     this.#take(request, answer, settle);
+  }
+
+  /** What the answer may come through; `null` while a promise is waited for. */
+  get suspension(): Suspension | null {
+    return this.#suspension;
   }
 
   /** No answer is of use any more: `reason` reaches the signal. */
@@ -77,6 +82,7 @@ export class Question {
     if (answer === SUSPEND) {
       this.#suspend(request, settle);
     } else if (thenable) {
+      this.#suspension = null;
       this.#startTimer();
       // Through a promise of our own, which a foreign thenable cannot settle twice or call at once;
       // and out of it again, so that what a listener throws is an uncaught exception as everywhere.
@@ -108,13 +114,7 @@ export class Question {
       fail: (error) => settle({ kind: 'failure', error }),
     });
     this.#suspension = suspension;
-    if (this.#owner.suspended(suspension)) return;
-    const error = new TLSClientCertError(
-      'ERR_CLIENT_CERT_SUSPEND_UNHEARD',
-      "The client certificate callback returned SUSPEND, but nobody listens to the socket's " +
-        "'suspend' event: nobody could resume the handshake. Add the listener before connecting.",
-    );
-    settle({ kind: 'failure', error });
+    this.#owner.suspended();
   }
 
   #settle(turn: number, outcome: Outcome): void {
@@ -138,7 +138,7 @@ export class Question {
     this.#over = true;
     this.#reason = reason;
     clearTimeout(this.#timer);
-    if (this.#suspension !== undefined) Suspension.expire(this.#suspension, spentBy);
+    if (this.#suspension !== null) Suspension.expire(this.#suspension, spentBy);
   }
 
   /** From the first suspension on; an answer given at once costs no timer. */

@@ -73,6 +73,17 @@ export class Suspension {
     );
   }
 
+  /** @internal Nobody is there who could use it. */
+  static unheard(suspension: Suspension): void {
+    suspension.#actions?.fail(
+      new TLSClientCertError(
+        'ERR_CLIENT_CERT_SUSPEND_UNHEARD',
+        "The client certificate callback returned SUSPEND, but nobody listens to the socket's " +
+          "'suspend' event: nobody could resume the handshake. Add the listener before connecting.",
+      ),
+    );
+  }
+
   /** @internal The handshake is over, for the reason given. */
   static expire(suspension: Suspension, reason: string): void {
     if (suspension.#actions === null) return;

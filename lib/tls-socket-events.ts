@@ -6,6 +6,8 @@ export interface TLSSocketEvents {
   secureConnect: [];
   /** The callback returned `SUSPEND`. */
   suspend: [suspension: Suspension];
+  /** A session for the option `session` of a later connection. TLS 1.3 servers send several. */
+  session: [session: Buffer];
   /** Nothing was read or written for as long as `setTimeout()` says. */
   timeout: [];
   /** All is over; whether because of an error. */

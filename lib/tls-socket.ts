@@ -3,13 +3,14 @@ import type { AddressInfo, Socket } from 'node:net';
 import { Duplex, type DuplexOptions } from 'node:stream';
 import type { CipherNameAndProtocol, DetailedPeerCertificate, PeerCertificate } from 'node:tls';
 import type { ClientAuth } from './client-auth';
-import { Connection, type Status } from './connection';
+import { Connection, type ConnectionResult } from './connection';
 import { invalidArgType, TLSClientCertError } from './errors';
 import { IdleTimer } from './idle-timer';
-import type { TLSSocketOptions } from './options';
+import { type ConnectionOptions, checkSocketOptions } from './options';
 import { legacyCertificate } from './peer-certificate';
 import { freeSlab, takeFromSlab } from './slab';
 import { StreamTransport } from './stream-transport';
+import { Suspension } from './suspension';
 import type { ListensTo, TLSSocketEvents } from './tls-socket-events';
 
 /** Where the connection stands. */
@@ -49,10 +50,6 @@ const TypedDuplex = Duplex as unknown as new (
 export class TLSSocket extends TypedDuplex {
   /** Always true, as in `node:tls`. */
   readonly encrypted = true;
-  /** Whether the server's chain and name were found good. False before `'secureConnect'`. */
-  authorized = false;
-  /** Why not: a code such as `'DEPTH_ZERO_SELF_SIGNED_CERT'`; else `null`. */
-  authorizationError: string | null = null;
   /** The protocol agreed on by ALPN, `false` when none was, `null` before `'secureConnect'`. */
   alpnProtocol: string | false | null = null;
   /** The server name sent (SNI), `false` when none was, `null` before `'secureConnect'`. */
@@ -62,10 +59,14 @@ export class TLSSocket extends TypedDuplex {
   /** Milliseconds set by {@link setTimeout}. */
   timeout: number | undefined;
 
-  readonly #options: TLSSocketOptions;
+  readonly #connectOptions: Pick<ConnectionOptions, 'host' | 'port' | 'path' | 'localAddress'>;
   readonly #transport: StreamTransport;
   readonly #connection: Connection;
   #phase: Phase = 'connecting';
+  /** A later handshake may be under way, which nobody's reading would bring on. */
+  #interrupted = false;
+  #told: Suspension | undefined;
+  #renegotiating: ((error: Error | null) => void)[] = [];
   #reading = false;
   #writing: PendingWrite | undefined;
   #bytesWritten = 0;
@@ -74,16 +75,24 @@ export class TLSSocket extends TypedDuplex {
   #advanceAgain = false;
   readonly #idle = new IdleTimer(() => this.emit('timeout'));
 
-  private constructor(open: () => Duplex, options: TLSSocketOptions) {
+  private constructor(open: () => Duplex, options: ConnectionOptions) {
+    checkSocketOptions(options);
+    const { host, port, path, localAddress, highWaterMark } = options;
     super({
-      allowHalfOpen: options.allowHalfOpen,
+      allowHalfOpen: options.allowHalfOpen === true,
       emitClose: false,
-      ...(options.highWaterMark === undefined ? {} : { highWaterMark: options.highWaterMark }),
+      ...(highWaterMark === undefined ? {} : { highWaterMark }),
     });
-    this.#options = options;
+    this.#connectOptions = { host, port, path, localAddress };
+    const socket = this;
+    const tell = (session: Buffer) => this.emit('session', session);
     this.#connection = new Connection(options, {
       resumed: () => this.#advance(),
-      suspended: (suspension) => this.emit('suspend', suspension),
+      // To write a session down costs something: only for those who listen.
+      get session() {
+        return socket.listenerCount('session') > 0 ? tell : undefined;
+      },
+      renegotiated: () => this.#renegotiated(),
     });
     const stream = this.#opened(open);
     this.#transport = new StreamTransport(stream, {
@@ -99,12 +108,12 @@ export class TLSSocket extends TypedDuplex {
       },
       ended: () => {
         this.#connection.receiveEnd();
-        // OpenSSL would not look at it before the question is answered.
-        if (this.#connection.waiting) this.destroy(this.#disconnected());
-        else this.#advance();
+        this.#advance();
+        // What came before the end is still to be read, but by nobody in a hurry.
+        if (this.#connection.waiting) this.#connection.giveUpQuestion(this.#disconnected());
       },
-      vanished: () => this.destroy(this.#disconnected()),
-      failed: (error) => this.destroy(error),
+      vanished: () => this.#lost(() => this.#disconnected()),
+      failed: (error) => this.#lost(() => error),
     });
     // After the transport's own listeners, which a throwing one of the caller's must not cut off.
     if ((stream as Partial<Socket>).connecting) {
@@ -119,7 +128,7 @@ export class TLSSocket extends TypedDuplex {
    * @internal Use {@link connect}.
    * @param open - Opens the stream below, once nothing can be wrong with the options any more.
    */
-  static over(open: () => Duplex, options: TLSSocketOptions): TLSSocket {
+  static over(open: () => Duplex, options: ConnectionOptions): TLSSocket {
     return new TLSSocket(open, options);
   }
 
@@ -134,19 +143,29 @@ export class TLSSocket extends TypedDuplex {
 
   // ---- what became of the handshake
 
-  /** What became of the server's request for a client certificate. It stays readable after close. */
+  /** Whether the server's chain and name were found good. False until they were judged. */
+  get authorized(): boolean {
+    return this.#connection.authorized;
+  }
+
+  /** Why not: a code such as `'DEPTH_ZERO_SELF_SIGNED_CERT'`; else `null`. */
+  get authorizationError(): string | null {
+    return this.#connection.authorizationError;
+  }
+
+  /** What became of the server's last request for a client certificate. Readable after close. */
   get clientAuth(): ClientAuth {
     return this.#connection.clientAuth;
   }
 
   /** The version in use, for instance `'TLSv1.3'`; `null` once closed. */
   getProtocol(): string | null {
-    return this.#connection.protocol();
+    return this.#connection.getProtocol();
   }
 
   /** The cipher suite in use, as `tls.TLSSocket` reports it; undefined before, `null` once closed. */
   getCipher(): CipherNameAndProtocol {
-    return this.#connection.cipher() as CipherNameAndProtocol;
+    return this.#connection.getCipher() as CipherNameAndProtocol;
   }
 
   /**
@@ -157,24 +176,87 @@ export class TLSSocket extends TypedDuplex {
   getPeerCertificate(detailed?: false): PeerCertificate;
   getPeerCertificate(detailed?: boolean): PeerCertificate | DetailedPeerCertificate;
   getPeerCertificate(detailed?: boolean): PeerCertificate | DetailedPeerCertificate {
-    return this.#connection.peerCertificate(detailed === true);
+    return this.#connection.getPeerCertificate(detailed);
   }
 
   /** The server's certificate, parsed; undefined when there is none. */
   getPeerX509Certificate(): X509Certificate | undefined {
-    return this.#connection.peerX509Certificate();
+    return this.#connection.getPeerX509Certificate();
   }
 
   /** The client's certificate that was sent, or would be; an empty object when there is none. */
   getCertificate(): PeerCertificate | object | null {
-    if (this.#connection.isDestroyed) return null;
+    if (this.#connection.destroyed) return null;
     const certificate = this.getX509Certificate();
     return certificate === undefined ? {} : legacyCertificate(certificate);
   }
 
   /** The client's certificate that was sent, or would be, parsed. */
   getX509Certificate(): X509Certificate | undefined {
-    return this.#connection.credential?.certificate;
+    return this.#connection.getX509Certificate();
+  }
+
+  /**
+   * The session for the option `session` of a later connection; undefined when there is none. On TLS
+   * 1.3 sessions come after the handshake: `'session'` brings them.
+   */
+  getSession(): Buffer | undefined {
+    return this.#connection.getSession();
+  }
+
+  /** Whether the last handshake resumed a session. */
+  isSessionReused(): boolean {
+    return this.#connection.isSessionReused();
+  }
+
+  // ---- renegotiation
+
+  /**
+   * TLS 1.2: begins another handshake on this connection, in which the server may ask for a client
+   * certificate. Data goes on meanwhile; the server is judged anew.
+   *
+   * @param options - `rejectUnauthorized`: from now on. `requestCert` is for servers.
+   * @param callback - Called once it is complete, or with what kept it from being.
+   * @returns Whether it began. When not, the connection goes on without: the callback gets
+   *   `ERR_SSL_WRONG_SSL_VERSION` (TLS 1.3 has none), `ERR_TLS_RENEGOTIATION_REFUSED` (no open
+   *   connection, or a server without RFC 5746) or `ERR_TLS_FORBIDDEN_BY_HTTP2`.
+   * @throws TypeError `ERR_INVALID_ARG_TYPE`
+   */
+  renegotiate(
+    options: { rejectUnauthorized?: boolean | undefined; requestCert?: boolean | undefined },
+    callback?: (error: Error | null) => void,
+  ): boolean {
+    if (options === null || typeof options !== 'object') {
+      throw invalidArgType('options', 'of type object', options);
+    }
+    if (callback !== undefined && typeof callback !== 'function') {
+      throw invalidArgType('callback', 'of type function', callback);
+    }
+    const error = this.#connection.renegotiate(options);
+    if (error !== undefined) {
+      if (callback !== undefined) process.nextTick(callback, error);
+      return false;
+    }
+    if (callback !== undefined) this.#renegotiating.push(callback);
+    this.#interrupted = true;
+    this.#flush();
+    this.#advance();
+    return true;
+  }
+
+  /**
+   * From now on a server that asks for a renegotiation fails the connection with
+   * `ERR_TLS_RENEGOTIATION_DISABLED`. {@link renegotiate} still works.
+   */
+  disableRenegotiation(): void {
+    this.#connection.disableRenegotiation();
+  }
+
+  #renegotiated(): void {
+    const callbacks = this.#renegotiating;
+    this.#renegotiating = [];
+    // Not from within the operation that reads.
+    for (const callback of callbacks) process.nextTick(callback, null);
   }
 
   /** Whether the handshake is still to come or under way. */
@@ -319,6 +401,8 @@ export class TLSSocket extends TypedDuplex {
     const writing = this.#writing;
     this.#writing = undefined;
     writing?.callback(why());
+    for (const failed of this.#renegotiating) process.nextTick(failed, why());
+    this.#renegotiating = [];
     this.#transport.close(lastWords, () => {
       callback(error);
       // As net.Socket: after 'error', and with whether there was one.
@@ -340,6 +424,7 @@ export class TLSSocket extends TypedDuplex {
       do {
         this.#advanceAgain = false;
         if (this.#phase === 'handshake') this.#handshake();
+        if (this.#phase === 'open' && this.#interrupted) this.#goOn();
         if (this.#phase === 'open') this.#pumpReads();
         if (this.#phase === 'open') this.#pumpWrites();
       } while (this.#advanceAgain && this.#phase !== 'over');
@@ -356,33 +441,51 @@ export class TLSSocket extends TypedDuplex {
   }
 
   #handshake(): void {
-    const status = this.#connection.handshake();
-    this.authorized = this.#connection.authorized;
-    this.authorizationError = this.#connection.authorizationError;
-    if (status !== 'done') {
-      this.#stopped(status);
+    const result = this.#connection.handshake();
+    if (result.status !== 'done') {
+      this.#stopped(result);
       return;
     }
     this.#flush();
     this.#phase = 'open';
-    this.alpnProtocol = this.#connection.alpnProtocol();
-    this.servername = this.#options.servername || false;
+    this.alpnProtocol = this.#connection.alpnProtocol;
+    this.servername = this.#connection.servername;
+    // TLS 1.2 has its session by now: it is told of after 'secureConnect'.
+    this.#interrupted = true;
     this.#idle.touch();
     this.emit('secureConnect');
     // Alerts and the server's end are to be seen even if nobody reads, as in net.Socket.
     if (!this.destroyed && !this.isPaused()) this.read(0);
   }
 
+  /** A handshake within the connection is brought on even while nobody reads. */
+  #goOn(): void {
+    const result = this.#connection.handshake();
+    if (result.status === 'done') {
+      this.#interrupted = false;
+      this.#flush();
+    } else if (result.status !== 'closed') {
+      // The end comes in its turn, behind what is still to be read.
+      this.#stopped(result);
+    }
+  }
+
   /** What follows when an operation cannot go on now, or ever. */
-  #stopped(status: Exclude<Status, 'done'>): void {
+  #stopped(result: ConnectionResult): void {
     // What failed may have been destroyed by the caller meanwhile: then nothing follows.
     if (this.destroyed) return;
-    if (status === 'failed') {
-      this.destroy(this.#disguised(this.#connection.error));
+    if (result.status === 'failed') {
+      this.destroy(this.#disguised(result.error));
       return;
     }
     this.#flush();
-    if (status === 'closed') {
+    if (result.status === 'suspended') {
+      this.#interrupted = true;
+      const { suspension } = result;
+      if (suspension === null || suspension === this.#told) return;
+      this.#told = suspension;
+      if (!this.emit('suspend', suspension)) Suspension.unheard(suspension);
+    } else if (result.status === 'closed') {
       this.#reading = false;
       this.push(null);
       // As net.Socket does: 'end' comes even if nobody reads.
@@ -392,13 +495,13 @@ export class TLSSocket extends TypedDuplex {
 
   #pumpReads(): void {
     while (this.#reading && this.#phase === 'open') {
-      const count = this.#connection.read(freeSlab);
-      if (typeof count !== 'number') {
-        if (count !== 'done') this.#stopped(count);
+      const result = this.#connection.read(freeSlab);
+      if (result.status !== 'done') {
+        this.#stopped(result);
         return;
       }
-      const chunk = takeFromSlab(count);
-      this.bytesRead += count;
+      const chunk = takeFromSlab(result.bytes);
+      this.bytesRead += result.bytes;
       // _read may be called from within push(), and must not be undone by its result.
       this.#reading = false;
       let goesOn = true;
@@ -427,13 +530,13 @@ export class TLSSocket extends TypedDuplex {
         continue;
       }
       const end = Math.min(chunk.length, writing.offset + WRITE_PIECE);
-      const count = this.#connection.write(chunk.subarray(writing.offset, end));
-      if (typeof count !== 'number') {
-        if (count !== 'done') this.#stopped(count);
+      const result = this.#connection.write(chunk.subarray(writing.offset, end));
+      if (result.status !== 'done') {
+        this.#stopped(result);
         return;
       }
-      writing.offset += count;
-      this.#bytesWritten += count;
+      writing.offset += result.bytes;
+      this.#bytesWritten += result.bytes;
     }
     this.#writing = undefined;
     this.#idle.touch();
@@ -458,10 +561,10 @@ export class TLSSocket extends TypedDuplex {
   #finish(): void {
     const final = this.#final;
     if (final === undefined) return;
-    const status = this.#connection.shutdown();
-    if (status !== 'done') {
+    const result = this.#connection.shutdown();
+    if (result.status !== 'done') {
       // In the middle of a renegotiation: it is tried again when that goes on.
-      this.#stopped(status);
+      this.#stopped(result);
       return;
     }
     this.#final = undefined;
@@ -487,17 +590,26 @@ export class TLSSocket extends TypedDuplex {
 
   // ---- the end
 
+  /** The transport is gone. The server may have left an alert that says more. */
+  #lost(reason: () => Error): void {
+    if (this.#connection.waiting) {
+      this.#connection.receiveEnd();
+      this.#advance();
+    }
+    if (!this.destroyed) this.destroy(reason());
+  }
+
   /** A peer that is gone before the connection is secure is told of as node:tls does. */
   #disguised(error: Error | undefined): Error | undefined {
-    const truncated =
-      error instanceof TLSClientCertError && error.reason === 'unexpected eof while reading';
+    if (!(error instanceof TLSClientCertError)) return error;
+    if (error.code === 'ECONNRESET') return Object.assign(error, this.#connectOptions);
+    const truncated = error.reason === 'unexpected eof while reading';
     return truncated && this.#phase === 'handshake' ? this.#disconnected() : error;
   }
 
   #disconnected(): TLSClientCertError {
-    const { host, port, path, localAddress } = this.#options.connectOptions;
     const error = new TLSClientCertError('ECONNRESET', this.#howDisconnected());
-    return Object.assign(error, { host, port, path, localAddress });
+    return Object.assign(error, this.#connectOptions);
   }
 
   #howDisconnected(): string {

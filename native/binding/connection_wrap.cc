@@ -66,6 +66,21 @@ ConnectionOptions ReadOptions(Napi::Env env, const Napi::Object& from) {
   const BytesView alpn = ToBytes(from.Get("alpnProtocols"));
   to.alpn_protocols.assign(alpn.data, alpn.data + alpn.size);
   to.asks_for_client_cert = ToBool(from.Get("asks"));
+  to.post_handshake_auth = ToBool(from.Get("postHandshakeAuth"));
+  to.reselects = ToBool(from.Get("reselects"));
+  to.renegotiation_limit.count = ToInt(from.Get("renegotiationLimit"));
+  to.renegotiation_limit.window =
+      std::chrono::seconds(ToInt(from.Get("renegotiationWindow")));
+  const Napi::Value session = from.Get("session");
+  if (!session.IsUndefined()) {
+    const BytesView der = ToBytes(session);
+    to.session.assign(der.data, der.data + der.size);
+    const Napi::Value as = from.Get("sessionCredential");
+    to.session_declined = as.IsNull();
+    if (as.IsObject()) {
+      to.session_credential = CredentialWrap::From(env, as)->get();
+    }
+  }
   const Napi::Value credentials = from.Get("credentials");
   if (!credentials.IsArray()) return to;
   const auto list = credentials.As<Napi::Array>();
@@ -90,6 +105,8 @@ Napi::Function ConnectionWrap::Define(Napi::Env env) {
           ExposeAlive<&Self::Read>("read"),
           ExposeAlive<&Self::Write>("write"),
           ExposeAlive<&Self::Shutdown>("shutdown"),
+          ExposeAlive<&Self::Renegotiate>("renegotiate"),
+          ExposeAlive<&Self::DisableRenegotiation>("disableRenegotiation"),
           ExposeAlive<&Self::ServerChainError>("serverChainError"),
           ExposeAlive<&Self::AcceptServer>("acceptServer"),
           ExposeAlive<&Self::RefuseServer>("refuseServer"),
@@ -98,6 +115,10 @@ Napi::Function ConnectionWrap::Define(Napi::Env env) {
           ExposeAlive<&Self::Answer>("answer"),
           ExposeAlive<&Self::Decline>("decline"),
           ExposeAlive<&Self::AskAgain>("askAgain"),
+          ExposeAlive<&Self::Abandon>("abandon"),
+          ExposeAlive<&Self::TakeSession>("takeSession"),
+          ExposeAlive<&Self::Session>("session"),
+          ExposeAlive<&Self::SessionReused>("sessionReused"),
           ExposeAlive<&Self::GetFailure>("failure"),
           ExposeAlive<&Self::ClientAuth>("clientAuth"),
           ExposeAlive<&Self::Protocol>("protocol"),
@@ -172,6 +193,18 @@ Napi::Value ConnectionWrap::Shutdown(const Napi::CallbackInfo& info) {
   return FromStep(info.Env(), connection_->Shutdown());
 }
 
+Napi::Value ConnectionWrap::Renegotiate(const Napi::CallbackInfo& info) {
+  const auto failure = connection_->Renegotiate();
+  if (!failure) return info.Env().Null();
+  return FromFailure(info.Env(), *failure);
+}
+
+Napi::Value ConnectionWrap::DisableRenegotiation(
+    const Napi::CallbackInfo& info) {
+  connection_->DisableRenegotiation();
+  return info.Env().Undefined();
+}
+
 Napi::Value ConnectionWrap::ServerChainError(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const int error = connection_->server_chain_error();
@@ -232,6 +265,23 @@ Napi::Value ConnectionWrap::AskAgain(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value ConnectionWrap::Abandon(const Napi::CallbackInfo& info) {
+  connection_->Abandon();
+  return info.Env().Undefined();
+}
+
+Napi::Value ConnectionWrap::TakeSession(const Napi::CallbackInfo& info) {
+  return FromBytes(info.Env(), connection_->TakeSession(ToBool(info[0])));
+}
+
+Napi::Value ConnectionWrap::Session(const Napi::CallbackInfo& info) {
+  return FromBytes(info.Env(), connection_->session());
+}
+
+Napi::Value ConnectionWrap::SessionReused(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), connection_->session_reused());
+}
+
 Napi::Value ConnectionWrap::GetFailure(const Napi::CallbackInfo& info) {
   const auto& failure = connection_->failure();
   if (!failure) return info.Env().Null();
@@ -249,6 +299,8 @@ Napi::Value ConnectionWrap::ClientAuth(const Napi::CallbackInfo& info) {
   record.Set("scheme", scheme ? Napi::Value(Napi::Number::New(env, *scheme))
                               : env.Null());
   record.Set("staticCredential", connection_->static_credential());
+  record.Set("resumed", connection_->resumed());
+  record.Set("resumedAsSomebody", connection_->resumed_as_somebody());
   return record;
 }
 
@@ -272,7 +324,11 @@ Napi::Value ConnectionWrap::AlpnProtocol(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value ConnectionWrap::PeerCertificates(const Napi::CallbackInfo& info) {
-  return FromCertificates(info.Env(), nullptr, connection_->peer_chain());
+  // A resumed session brings no chain, only the leaf.
+  const STACK_OF(X509)* chain = connection_->peer_chain();
+  return FromCertificates(
+      info.Env(), chain == nullptr ? connection_->peer_certificate() : nullptr,
+      chain);
 }
 
 Napi::Value ConnectionWrap::VerifiedCertificates(

@@ -42,6 +42,8 @@ class ConnectionWrap : public Wrap<ConnectionWrap> {
   Napi::Value Read(const Napi::CallbackInfo& info);
   Napi::Value Write(const Napi::CallbackInfo& info);
   Napi::Value Shutdown(const Napi::CallbackInfo& info);
+  Napi::Value Renegotiate(const Napi::CallbackInfo& info);
+  Napi::Value DisableRenegotiation(const Napi::CallbackInfo& info);
 
   Napi::Value ServerChainError(const Napi::CallbackInfo& info);
   Napi::Value AcceptServer(const Napi::CallbackInfo& info);
@@ -52,6 +54,11 @@ class ConnectionWrap : public Wrap<ConnectionWrap> {
   Napi::Value Answer(const Napi::CallbackInfo& info);
   Napi::Value Decline(const Napi::CallbackInfo& info);
   Napi::Value AskAgain(const Napi::CallbackInfo& info);
+  Napi::Value Abandon(const Napi::CallbackInfo& info);
+
+  Napi::Value TakeSession(const Napi::CallbackInfo& info);
+  Napi::Value Session(const Napi::CallbackInfo& info);
+  Napi::Value SessionReused(const Napi::CallbackInfo& info);
 
   Napi::Value GetFailure(const Napi::CallbackInfo& info);
   Napi::Value ClientAuth(const Napi::CallbackInfo& info);

@@ -2,11 +2,15 @@
 
 #include <openssl/err.h>
 
+#include <cstring>
 #include <utility>
 
 namespace tls_client_cert {
 
 namespace {
+
+// More than any server sends at once; the newest are kept.
+constexpr size_t kMaxNewSessions = 8;
 
 // One index for the process, which is how OpenSSL hands them out.
 int ConnectionIndex() {
@@ -29,16 +33,16 @@ struct Connection::QueueBio {
   static int Read(BIO* bio, char* out, size_t size, size_t* count) {
     Connection* owner = Owner(bio);
     BIO_clear_retry_flags(bio);
-    *count = owner->incoming_.Take(out, size);
+    *count = owner->incoming_blocked_ ? 0 : owner->incoming_.Take(out, size);
     if (*count > 0) return 1;
-    if (owner->incoming_ended_) return 0;
+    if (owner->incoming_ended_ && !owner->incoming_blocked_) return 0;
     BIO_set_retry_read(bio);
     return 0;
   }
 
   static int Write(BIO* bio, const char* data, size_t size, size_t* count) {
     BIO_clear_retry_flags(bio);
-    Owner(bio)->outgoing_.Append(data, size);
+    if (!Owner(bio)->abandoned_) Owner(bio)->outgoing_.Append(data, size);
     *count = size;
     return 1;
   }
@@ -95,11 +99,15 @@ Result<std::unique_ptr<Connection>> Connection::Create(
                           static_cast<unsigned>(alpn.size())) != 0) {
     return Failure{FailureReason::kAlpnProtocols, 0, "", ErrorStack::Take()};
   }
+  SSL_set_post_handshake_auth(ssl, connection->options_.post_handshake_auth);
+  connection->OfferSession();
   return connection;
 }
 
 Connection::Connection(Context::Pointer context, ConnectionOptions options)
-    : context_(std::move(context)), options_(std::move(options)) {}
+    : context_(std::move(context)), options_(std::move(options)) {
+  mark_.trust = context_->trust_digest();
+}
 
 Connection::~Connection() = default;
 
@@ -115,6 +123,48 @@ bool Connection::Open() {
   return SSL_set_ex_data(ssl_.get(), ConnectionIndex(), this) == 1;
 }
 
+// A session that cannot be offered costs a full handshake and nothing else.
+void Connection::OfferSession() {
+  if (options_.session.empty()) return;
+  const ErrorMark errors;
+  const SslSessionPointer session = ParseSession(options_.session);
+  Bytes().swap(options_.session);
+  if (!session) return;
+  const std::optional<SessionMark> mark = ReadSessionMark(session.get());
+  if (!mark || !MayOffer(*mark)) return;
+  // It is taken over when the server resumes it.
+  if (SSL_set_session(ssl_.get(), session.get()) == 1) offered_ = *mark;
+}
+
+bool Connection::MayOffer(const SessionMark& mark) {
+  if (mark.trust.empty() || mark.trust != context_->trust_digest()) {
+    return false;
+  }
+  switch (mark.identity) {
+    case SessionMark::Identity::kUnasked:
+      return true;
+    case SessionMark::Identity::kDeclined:
+      return options_.session_declined ||
+             (options_.credentials.empty() && !options_.asks_for_client_cert &&
+              !context_->AsksForClientCert());
+    case SessionMark::Identity::kOne: {
+      std::vector<Credential::Pointer> candidates = options_.credentials;
+      if (options_.session_credential) {
+        candidates.push_back(options_.session_credential);
+      }
+      for (const Credential::Pointer& candidate : candidates) {
+        if (candidate->fingerprint() != mark.certificate) continue;
+        resumed_as_ = candidate;
+        return true;
+      }
+      return false;
+    }
+    case SessionMark::Identity::kSeveral:
+      return false;
+  }
+  return false;
+}
+
 void Connection::Receive(BytesView ciphertext) {
   incoming_.Append(ciphertext.data, ciphertext.size);
 }
@@ -122,11 +172,21 @@ void Connection::Receive(BytesView ciphertext) {
 void Connection::ReceiveEnd() { incoming_ended_ = true; }
 
 Step Connection::Handshake() {
-  return Run([this] { return SSL_do_handshake(ssl_.get()); });
+  if (failure_) return Step::kFailed;
+  if (established_ && !SSL_in_init(ssl_.get()) &&
+      SSL_renegotiate_pending(ssl_.get()) == 0) {
+    return WithNotices(Step::kDone);
+  }
+  if (MustReadFirst()) return Step::kWantRead;
+  const Step step = Run([this] { return SSL_do_handshake(ssl_.get()); });
+  return step == Step::kDone ? step : WithNotices(step);
 }
 
 Transfer Connection::Read(uint8_t* plaintext, size_t size) {
   Transfer transfer;
+  // Before the first handshake is complete, nothing but that is to be done.
+  transfer.step = established_ ? WithNotices(Step::kDone) : Handshake();
+  if (transfer.step != Step::kDone) return transfer;
   while (transfer.step == Step::kDone && transfer.size < size) {
     size_t count = 0;
     transfer.step = Run([&] {
@@ -136,12 +196,16 @@ Transfer Connection::Read(uint8_t* plaintext, size_t size) {
     if (transfer.step == Step::kDone) transfer.size += count;
   }
   // What ended the loop is still so at the next call, which will report it.
-  if (transfer.size > 0) transfer.step = Step::kDone;
+  transfer.step = transfer.size > 0 ? Step::kDone : WithNotices(transfer.step);
   return transfer;
 }
 
 Transfer Connection::Write(BytesView plaintext) {
   Transfer transfer;
+  if (!established_) transfer.step = Handshake();
+  if (transfer.step == Step::kDone && MustReadFirst()) {
+    transfer.step = Step::kWantRead;
+  }
   while (transfer.step == Step::kDone && transfer.size < plaintext.size) {
     size_t count = 0;
     transfer.step = Run([&] {
@@ -158,7 +222,7 @@ Step Connection::Shutdown() {
   if (failure_) return Step::kFailed;
   // OpenSSL cannot close in the middle of a handshake: that one has to end
   // first.
-  if (SSL_in_init(ssl_.get())) return Step::kWantRead;
+  if (SSL_in_init(ssl_.get()) || MustReadFirst()) return Step::kWantRead;
   // A second SSL_shutdown would read on, and take unread data for an error.
   if ((SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN) != 0) {
     return Step::kDone;
@@ -168,6 +232,77 @@ Step Connection::Shutdown() {
     const int result = SSL_shutdown(ssl_.get());
     return result == 0 ? 1 : result;
   });
+}
+
+std::optional<Failure> Connection::Renegotiate() {
+  ErrorStack errors;
+  if (failure_) return failure_;
+  if (const auto reason = WhyNotRenegotiate())
+    return Failure{*reason, 0, {}, {}};
+  if (SSL_renegotiate(ssl_.get()) != 1) {
+    return Failure{FailureReason::kProtocol, 0, "", ErrorStack::Take()};
+  }
+  // Writes the ClientHello, and leaves what was received for Read: only that
+  // takes plaintext which the server sent before it saw the ClientHello. When
+  // half a record was read the rest of it goes first, and Read begins.
+  incoming_blocked_ = true;
+  Run([this] { return SSL_do_handshake(ssl_.get()); });
+  incoming_blocked_ = false;
+  return std::nullopt;
+}
+
+// After HelloRequest or Renegotiate, until the ServerHello: OpenSSL takes
+// plaintext in between for a violation unless SSL_read is what reads it.
+bool Connection::MustReadFirst() const {
+  if (!established_ || SSL_renegotiate_pending(ssl_.get()) == 0) return false;
+  const OSSL_HANDSHAKE_STATE state = SSL_get_state(ssl_.get());
+  return state == TLS_ST_OK || state == TLS_ST_CR_HELLO_REQ ||
+         state == TLS_ST_CW_CLNT_HELLO;
+}
+
+bool Connection::AgreedOnHttp2() const {
+  const BytesView protocol = alpn_protocol();
+  return protocol.size == 2 && std::memcmp(protocol.data, "h2", 2) == 0;
+}
+
+std::optional<FailureReason> Connection::WhyNotRenegotiate() {
+  // RFC 5746, section 4.2: without its extension nothing ties the handshakes
+  // together. SSL_OP_LEGACY_SERVER_CONNECT may have let such a server in.
+  if (SSL_version(ssl_.get()) < TLS1_3_VERSION &&
+      SSL_get_secure_renegotiation_support(ssl_.get()) != 1) {
+    return FailureReason::kRenegotiationInsecure;
+  }
+  // RFC 9113, section 9.2.1
+  if (AgreedOnHttp2()) return FailureReason::kForbiddenByHttp2;
+  return std::nullopt;
+}
+
+// What the last operation led to, beyond its result.
+void Connection::Observe() {
+  if (!established_) {
+    if (SSL_is_init_finished(ssl_.get()) != 1) return;
+    established_ = true;
+    resumed_ = session_reused() && offered_.has_value();
+    if (resumed_) mark_ = *offered_;
+    return;
+  }
+  const int begun = static_cast<int>(SSL_total_renegotiations(ssl_.get()));
+  if (begun == renegotiations_ || SSL_in_init(ssl_.get())) return;
+  renegotiations_ = begun;
+  renegotiated_ = true;
+  log_.EndRenegotiation(session_reused());
+  if (!session_reused()) resumed_ = false;
+}
+
+// A notice comes before what will still be so at the next call.
+Step Connection::WithNotices(Step step) {
+  if (step == Step::kFailed) return step;
+  if (!new_sessions_.empty()) return Step::kNewSession;
+  if (renegotiated_) {
+    renegotiated_ = false;
+    return Step::kRenegotiated;
+  }
+  return step;
 }
 
 template <typename Operation>
@@ -183,6 +318,7 @@ Step Connection::Run(Operation operation) {
   if (lend) RegisterClientCertCallback(context_->get(), true);
   const Step step = Conclude(operation());
   if (lend) RegisterClientCertCallback(context_->get(), false);
+  Observe();
   return step;
 }
 
@@ -238,11 +374,43 @@ void Connection::Decline() {
   if (client_cert_.Decline()) installed_.reset();
 }
 
+void Connection::Abandon() {
+  Decline();
+  abandoned_ = true;
+  outgoing_.Clear();
+}
+
+Bytes Connection::TakeSession(bool wanted) {
+  if (new_sessions_.empty()) return {};
+  const SslSessionPointer session = std::move(new_sessions_.front());
+  new_sessions_.pop_front();
+  if (!wanted) return {};
+  const ErrorMark errors;
+  return SerializeSession(session.get());
+}
+
+Bytes Connection::session() const {
+  const ErrorMark errors;
+  const SslSessionPointer session(SSL_get1_session(ssl_.get()));
+  if (!established_ || !session || !WriteSessionMark(session.get(), mark_)) {
+    return {};
+  }
+  return SerializeSession(session.get());
+}
+
 int Connection::static_credential() const {
+  const Credential::Pointer& in_use =
+      resumed_as_somebody() && !installed_ ? resumed_as_ : installed_;
   for (size_t i = 0; i < options_.credentials.size(); i++) {
-    if (options_.credentials[i] == installed_) return static_cast<int>(i);
+    if (options_.credentials[i] == in_use) return static_cast<int>(i);
   }
   return -1;
+}
+
+int Connection::server_chain_error() const {
+  return verification_.state() == ServerVerification::State::kAsked
+             ? verification_.chain_error()
+             : static_cast<int>(SSL_get_verify_result(ssl_.get()));
 }
 
 const char* Connection::protocol() const { return SSL_get_version(ssl_.get()); }
@@ -268,6 +436,10 @@ const STACK_OF(X509) * Connection::peer_chain() const {
   return SSL_get_peer_cert_chain(ssl_.get());
 }
 
+X509* Connection::peer_certificate() const {
+  return SSL_get0_peer_certificate(ssl_.get());
+}
+
 const STACK_OF(X509) * Connection::verified_chain() const {
   // While the server is being judged the SSL does not have it yet.
   const STACK_OF(X509)* chain = verification_.verified_chain();
@@ -279,6 +451,7 @@ void Connection::RegisterCallbacks(SSL_CTX* ctx) {
   SSL_CTX_set_cert_verify_callback(ctx, VerifyServer, nullptr);
   SSL_CTX_set_cert_cb(ctx, OnCertificateRequest, nullptr);
   SSL_CTX_set_msg_callback(ctx, OnMessage);
+  SSL_CTX_sess_set_new_cb(ctx, OnNewSession);
 }
 
 void Connection::RegisterClientCertCallback(SSL_CTX* ctx, bool registered) {
@@ -301,8 +474,19 @@ int Connection::VerifyServer(X509_STORE_CTX* store, void*) {
 int Connection::OnCertificateRequest(SSL* ssl, void*) {
   Connection* self = FromSsl(ssl);
   self->client_cert_.Reset();
-  if (SSL_num_renegotiations(ssl) > 0) {
-    self->phase_ = RequestPhase::kRenegotiation;
+  if (self->established_) {
+    self->phase_ = SSL_version(ssl) >= TLS1_3_VERSION
+                       ? RequestPhase::kPostHandshake
+                       : RequestPhase::kRenegotiation;
+  }
+  // RFC 8740: on HTTP/2, which request is it about?
+  if (self->phase_ == RequestPhase::kPostHandshake && self->AgreedOnHttp2()) {
+    self->Fail({FailureReason::kForbiddenByHttp2, 0, "", {}});
+    return 0;
+  }
+  if (self->options_.reselects && self->options_.credentials.empty()) {
+    SSL_certs_clear(ssl);
+    self->installed_.reset();
   }
   for (const Credential::Pointer& credential : self->options_.credentials) {
     if (self->WhyNotSent(*credential)) continue;
@@ -327,6 +511,41 @@ int Connection::OnClientCert(SSL* ssl, X509** certificate, EVP_PKEY** key) {
   return self->client_cert_.Decide(ssl, certificate, key);
 }
 
+// SSL_CTX_sess_set_new_cb(3): 1 keeps the reference.
+int Connection::OnNewSession(SSL* ssl, SSL_SESSION* session) {
+  Connection* self = FromSsl(ssl);
+  if (!WriteSessionMark(session, self->mark_)) return 0;
+  if (self->new_sessions_.size() == kMaxNewSessions) {
+    self->new_sessions_.pop_front();
+  }
+  self->new_sessions_.emplace_back(session);
+  return 1;
+}
+
+// OpenSSL answers it as soon as this returns: with a ClientHello, or, told not
+// to, with a no_renegotiation alert.
+void Connection::OnHelloRequest() {
+  // In the middle of a handshake it means nothing (RFC 5246, 7.4.1.1).
+  if (SSL_get_state(ssl_.get()) != TLS_ST_CR_HELLO_REQ) return;
+  if ((SSL_get_options(ssl_.get()) & SSL_OP_NO_RENEGOTIATION) != 0) return;
+  std::optional<FailureReason> reason = WhyNotRenegotiate();
+  if (renegotiation_disabled_) reason = FailureReason::kRenegotiationDisabled;
+  if (!reason) {
+    const auto now = std::chrono::steady_clock::now();
+    const RenegotiationLimit& limit = options_.renegotiation_limit;
+    if (hello_requests_ == 0 || now - window_start_ >= limit.window) {
+      window_start_ = now;
+      hello_requests_ = 0;
+    }
+    if (++hello_requests_ > limit.count) {
+      reason = FailureReason::kRenegotiationLimit;
+    }
+  }
+  if (!reason) return;
+  SSL_set_options(ssl_.get(), SSL_OP_NO_RENEGOTIATION);
+  Fail({*reason, 0, "", {}});
+}
+
 // SSL_CTX_set_msg_callback(3)
 void Connection::OnMessage(int outgoing, int version, int content_type,
                            const void* message, size_t size, SSL* ssl, void*) {
@@ -335,8 +554,19 @@ void Connection::OnMessage(int outgoing, int version, int content_type,
     return;
   }
   Connection* self = FromSsl(ssl);
-  self->log_.Record(outgoing == 1, version, content_type,
-                    BytesView(static_cast<const uint8_t*>(message), size));
+  const HandshakeLog::Note note =
+      self->log_.Record(outgoing == 1, version, content_type,
+                        BytesView(static_cast<const uint8_t*>(message), size));
+  if (note == HandshakeLog::Note::kHelloRequest) {
+    self->OnHelloRequest();
+  } else if (note == HandshakeLog::Note::kCertificateWritten) {
+    if (self->log_.certificate() == HandshakeLog::Certificate::kSent &&
+        self->installed_ != nullptr) {
+      self->mark_.Shown(self->installed_->fingerprint());
+    } else {
+      self->mark_.Declined();
+    }
+  }
 }
 
 }  // namespace tls_client_cert

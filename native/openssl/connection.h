@@ -3,6 +3,8 @@
 #ifndef TLS_CLIENT_CERT_OPENSSL_CONNECTION_H_
 #define TLS_CLIENT_CERT_OPENSSL_CONNECTION_H_
 
+#include <chrono>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,6 +19,7 @@
 #include "handshake_log.h"
 #include "pointers.h"
 #include "server_verification.h"
+#include "session_mark.h"
 
 namespace tls_client_cert {
 
@@ -27,6 +30,14 @@ enum class Step {
   kWantClientCert,  // the server asked (Answer, Decline, AskAgain), then again
   kClosed,          // the peer sent close_notify
   kFailed,          // failure() says why; no call will succeed any more
+  kNewSession,      // a session to keep: TakeSession, then call again
+  kRenegotiated,    // TLS 1.2: another handshake is complete; call again
+};
+
+// How often a server may ask for a handshake within a connection.
+struct RenegotiationLimit {
+  int count = 3;
+  std::chrono::seconds window{600};
 };
 
 struct ConnectionOptions {
@@ -36,6 +47,18 @@ struct ConnectionOptions {
   std::vector<Credential::Pointer> credentials;
   // Someone waits for this connection's questions, whatever the context has.
   bool asks_for_client_cert = false;
+  // TLS 1.3: whether the server is told that it may ask later.
+  bool post_handshake_auth = false;
+  // Every request is a question, even where the last answer would do.
+  bool reselects = false;
+  RenegotiationLimit renegotiation_limit;
+  // To be resumed, in DER; empty: none. It is offered only if it was made
+  // under the same trust, and as who this connection would be: one of
+  // `credentials`, or `session_credential`, or nobody at all.
+  Bytes session;
+  Credential::Pointer session_credential;
+  // `session` was made when a request was declined, which is still wanted.
+  bool session_declined = false;
 };
 
 // `size` bytes were read or written; `step` is kDone if any were.
@@ -76,8 +99,15 @@ class Connection {
   // handshake is under way.
   Step Shutdown();
 
+  // TLS 1.2: begins a full handshake within the connection. Reading leads to
+  // kRenegotiated. A failure is only of this call.
+  std::optional<Failure> Renegotiate();
+  // From now on a server that asks for a renegotiation fails the connection.
+  void DisableRenegotiation() { renegotiation_disabled_ = true; }
+
   // In answer to kWantVerify. `error` is an X509_V_ERR_… code.
-  int server_chain_error() const { return verification_.chain_error(); }
+  // After a resumption it is what was found when the session was made.
+  int server_chain_error() const;
   void AcceptServer() { verification_.Accept(); }
   void RefuseServer(int error) { verification_.Refuse(error); }
 
@@ -91,17 +121,36 @@ class Connection {
   void Answer(Credential::Pointer credential);
   void Decline();
   void AskAgain() { client_cert_.AskAgain(); }
+  // The peer is gone, and no answer will reach it: nothing is written from
+  // now on, and the operations go on to what it had to say at last.
+  void Abandon();
+
+  // In answer to kNewSession: the session in DER, or nothing unless `wanted`.
+  Bytes TakeSession(bool wanted = true);
 
   // What happened so far.
   const HandshakeLog& log() const { return log_; }
   const std::optional<Failure>& failure() const { return failure_; }
   // Which of ConnectionOptions::credentials was loaded, or -1.
   int static_credential() const;
+  // Whether the first handshake, or a full one since, was spared by a session.
+  bool resumed() const { return resumed_; }
+  // The session was made under a certificate: with static_credential() -1 it
+  // was ConnectionOptions::session_credential.
+  bool resumed_as_somebody() const {
+    return resumed_ && resumed_as_ != nullptr;
+  }
+  // Whether the last handshake resumed a session, SSL_session_reused(3).
+  bool session_reused() const { return SSL_session_reused(ssl_.get()) == 1; }
+  // The current session in DER; empty before there is one.
+  Bytes session() const;
   const char* protocol() const;
   CipherNames cipher() const;
   BytesView alpn_protocol() const;
   // Leaf first, as the server sent it. Null before its Certificate came.
   const STACK_OF(X509) * peer_chain() const;
+  // The same of a resumed session, which knows the leaf only. Null when none.
+  X509* peer_certificate() const;
   // Leaf first, with what the trust store completed it by. Null likewise.
   const STACK_OF(X509) * verified_chain() const;
 
@@ -112,6 +161,13 @@ class Connection {
   Connection(Context::Pointer context, ConnectionOptions options);
 
   bool Open();
+  void OfferSession();
+  bool MayOffer(const SessionMark& mark);
+  void Observe();
+  Step WithNotices(Step step);
+  bool MustReadFirst() const;
+  bool AgreedOnHttp2() const;
+  std::optional<FailureReason> WhyNotRenegotiate();
   template <typename Operation>
   Step Run(Operation operation);
   Step Conclude(int result);
@@ -122,6 +178,8 @@ class Connection {
   static int VerifyServer(X509_STORE_CTX* store, void*);
   static int OnCertificateRequest(SSL* ssl, void*);
   static int OnClientCert(SSL* ssl, X509** certificate, EVP_PKEY** key);
+  static int OnNewSession(SSL* ssl, SSL_SESSION* session);
+  void OnHelloRequest();
   static void OnMessage(int outgoing, int version, int content_type,
                         const void* message, size_t size, SSL* ssl, void*);
 
@@ -130,11 +188,24 @@ class Connection {
   ByteQueue incoming_;
   ByteQueue outgoing_;
   bool incoming_ended_ = false;
+  bool incoming_blocked_ = false;  // while a ClientHello is written
+  bool abandoned_ = false;
+  bool established_ = false;
   RequestPhase phase_ = RequestPhase::kHandshake;
   HandshakeLog log_;
   ServerVerification verification_;
   ClientCert client_cert_;
   Credential::Pointer installed_;
+  SessionMark mark_;
+  std::optional<SessionMark> offered_;
+  bool resumed_ = false;
+  Credential::Pointer resumed_as_;
+  std::deque<SslSessionPointer> new_sessions_;
+  bool renegotiation_disabled_ = false;
+  int hello_requests_ = 0;  // since window_start_
+  std::chrono::steady_clock::time_point window_start_;
+  int renegotiations_ = 0;  // complete ones
+  bool renegotiated_ = false;
   std::optional<Failure> failure_;
   // Last, so that it is freed first: its callbacks reach the members above.
   SslPointer ssl_;

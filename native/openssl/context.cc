@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "connection.h"
+#include "digest.h"
 
 namespace tls_client_cert {
 
@@ -47,7 +48,14 @@ Result<Context::Pointer> Context::Create(const ContextOptions& options) {
       SSL_CTX_set1_sigalgs_list(ctx, options.signature_schemes->c_str()) != 1) {
     return fail(FailureReason::kSignatureSchemes);
   }
-  SSL_CTX_set_options(ctx, options.options | kNoCertificateCompression);
+  // Renegotiation that RFC 5746 does not protect lets a third party put words
+  // in front of the client's: no option brings it back.
+  constexpr uint64_t kNever = SSL_OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION;
+  SSL_CTX_set_options(ctx,
+                      (options.options & ~kNever) | kNoCertificateCompression);
+  // New sessions are told of and belong to the caller; none is kept here.
+  SSL_CTX_set_session_cache_mode(
+      ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 
   // Partial writes let the caller encrypt a large buffer piece by piece; with
   // NO_AUTO_CHAIN only a credential's own chain is ever sent, never whatever
@@ -62,7 +70,11 @@ Result<Context::Pointer> Context::Create(const ContextOptions& options) {
                                 X509_V_FLAG_PARTIAL_CHAIN);
   }
   Connection::RegisterCallbacks(ctx);
-  return Pointer(new Context(std::move(ssl_ctx), options.trust));
+  const uint8_t partial = options.allow_partial_trust_chain ? 1 : 0;
+  Bytes trust_digest = Sha256(
+      {options.trust ? options.trust->digest() : Bytes(), {&partial, 1}});
+  return Pointer(
+      new Context(std::move(ssl_ctx), options.trust, std::move(trust_digest)));
 }
 
 void Context::SetAsksForClientCert(bool asks) {

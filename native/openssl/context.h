@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "failure.h"
 #include "pointers.h"
@@ -36,16 +37,21 @@ class Context {
   bool AsksForClientCert() const;
 
   SSL_CTX* get() const { return ssl_ctx_.get(); }
+  // Equal for contexts that find the same chains good.
+  const Bytes& trust_digest() const { return trust_digest_; }
 
  private:
-  explicit Context(SslCtxPointer ssl_ctx,
-                   std::shared_ptr<const TrustStore> trust)
-      : ssl_ctx_(std::move(ssl_ctx)), trust_(std::move(trust)) {}
+  Context(SslCtxPointer ssl_ctx, std::shared_ptr<const TrustStore> trust,
+          Bytes trust_digest)
+      : ssl_ctx_(std::move(ssl_ctx)),
+        trust_(std::move(trust)),
+        trust_digest_(std::move(trust_digest)) {}
 
   SslCtxPointer ssl_ctx_;
   // The SSL_CTX counts its own reference to the X509_STORE; this one keeps
   // the shared entry alive so that the next context finds it.
   std::shared_ptr<const TrustStore> trust_;
+  Bytes trust_digest_;
 };
 
 }  // namespace tls_client_cert

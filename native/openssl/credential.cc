@@ -85,13 +85,23 @@ Failure PfxFailure(bool has_passphrase) {
   return failure;
 }
 
+Bytes FingerprintOf(const X509* certificate) {
+  Bytes digest(EVP_MAX_MD_SIZE);
+  unsigned size = 0;
+  const bool made =
+      X509_digest(certificate, EVP_sha256(), digest.data(), &size) == 1;
+  digest.resize(made ? size : 0);
+  return digest;
+}
+
 }  // namespace
 
 Credential::Credential(X509Pointer certificate, EvpPkeyPointer key,
                        X509StackPointer chain)
     : certificate_(std::move(certificate)),
       key_(std::move(key)),
-      chain_(std::move(chain)) {}
+      chain_(std::move(chain)),
+      fingerprint_(FingerprintOf(certificate_.get())) {}
 
 Result<Credential::Pointer> Credential::Create(const CertificateInput& input) {
   ErrorStack errors;

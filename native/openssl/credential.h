@@ -40,6 +40,8 @@ class Credential {
   EVP_PKEY* key() const { return key_.get(); }
   // Without the leaf, in the order in which it is sent. Never null.
   STACK_OF(X509) * chain() const { return chain_.get(); }
+  // SHA-256 of the leaf: whose credential it is, among all others.
+  const Bytes& fingerprint() const { return fingerprint_; }
 
  private:
   Credential(X509Pointer certificate, EvpPkeyPointer key,
@@ -48,6 +50,7 @@ class Credential {
   X509Pointer certificate_;
   EvpPkeyPointer key_;
   X509StackPointer chain_;
+  Bytes fingerprint_;
 };
 
 }  // namespace tls_client_cert

@@ -58,6 +58,14 @@ const char* FailureReasonName(FailureReason reason) {
       return "verify-failed";
     case FailureReason::kProtocol:
       return "protocol";
+    case FailureReason::kRenegotiationDisabled:
+      return "renegotiation-disabled";
+    case FailureReason::kRenegotiationLimit:
+      return "renegotiation-limit";
+    case FailureReason::kRenegotiationInsecure:
+      return "renegotiation-insecure";
+    case FailureReason::kForbiddenByHttp2:
+      return "forbidden-by-http2";
     case FailureReason::kInternal:
       return "internal";
   }

@@ -44,6 +44,11 @@ enum class FailureReason {
   // The handshake or the record layer.
   kVerifyFailed,
   kProtocol,
+  // Requests of the server's that are not met.
+  kRenegotiationDisabled,
+  kRenegotiationLimit,
+  kRenegotiationInsecure,
+  kForbiddenByHttp2,
   kInternal,
 };
 

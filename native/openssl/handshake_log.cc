@@ -44,37 +44,49 @@ class Reader {
 
 }  // namespace
 
-void HandshakeLog::Record(bool outgoing, int version, int content_type,
-                          BytesView message) {
+HandshakeLog::Note HandshakeLog::Record(bool outgoing, int version,
+                                        int content_type, BytesView message) {
   Reader reader(message);
   if (content_type == SSL3_RT_ALERT && !outgoing) {
     reader.Number(1);  // the level, which TLS 1.3 ignores
     const auto description = static_cast<uint8_t>(reader.Number(1));
     if (reader.ok()) received_alert_ = description;
-    return;
+    return Note::kNothing;
   }
-  if (content_type != SSL3_RT_HANDSHAKE) return;
+  if (content_type != SSL3_RT_HANDSHAKE) return Note::kNothing;
   const size_t type = reader.Number(1);
   const BytesView body = reader.Vector(3);
-  if (!reader.ok()) return;
+  if (!reader.ok()) return Note::kNothing;
 
-  if (!outgoing && type == SSL3_MT_CERTIFICATE_REQUEST) {
+  if (!outgoing && type == SSL3_MT_HELLO_REQUEST) return Note::kHelloRequest;
+  if (outgoing && type == SSL3_MT_CLIENT_HELLO) {
+    requested_ = false;
+  } else if (!outgoing && type == SSL3_MT_CERTIFICATE_REQUEST) {
     RecordRequest(version, body);
   } else if (outgoing && type == SSL3_MT_CERTIFICATE) {
     Reader fields(body);
     if (version >= TLS1_3_VERSION) fields.Vector(1);  // request context
     certificate_ = fields.Vector(3).size > 0 ? Certificate::kSent
                                              : Certificate::kSentEmpty;
+    return Note::kCertificateWritten;
   } else if (outgoing && type == SSL3_MT_CERTIFICATE_VERIFY &&
              version >= TLS1_2_VERSION) {
     Reader fields(body);
     const auto scheme = static_cast<SignatureScheme>(fields.Number(2));
     if (fields.ok()) signature_scheme_ = scheme;
   }
+  return Note::kNothing;
+}
+
+void HandshakeLog::EndRenegotiation(bool resumed) {
+  if (requested_ || resumed) return;
+  certificate_ = Certificate::kNotRequested;
+  signature_scheme_.reset();
 }
 
 void HandshakeLog::RecordRequest(int version, BytesView body) {
   certificate_ = Certificate::kRequested;
+  requested_ = true;
   signature_scheme_.reset();
   certificate_schemes_.clear();
   if (version < TLS1_3_VERSION) return;

@@ -16,8 +16,15 @@ class HandshakeLog {
  public:
   enum class Certificate { kNotRequested, kRequested, kSentEmpty, kSent };
 
+  // What of it others have to act on.
+  enum class Note { kNothing, kHelloRequest, kCertificateWritten };
+
   // The body of SSL_CTX_set_msg_callback(3).
-  void Record(bool outgoing, int version, int content_type, BytesView message);
+  Note Record(bool outgoing, int version, int content_type, BytesView message);
+
+  // A renegotiation is complete. One that made a session of its own and did
+  // not ask leaves the server with no certificate.
+  void EndRenegotiation(bool resumed);
 
   Certificate certificate() const { return certificate_; }
   // The scheme of the client's CertificateVerify; none below TLS 1.2, where
@@ -37,6 +44,8 @@ class HandshakeLog {
   void RecordRequest(int version, BytesView body);
 
   Certificate certificate_ = Certificate::kNotRequested;
+  // Since the last ClientHello.
+  bool requested_ = false;
   std::optional<SignatureScheme> signature_scheme_;
   std::vector<SignatureScheme> certificate_schemes_;
   std::optional<uint8_t> received_alert_;

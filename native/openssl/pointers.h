@@ -32,6 +32,8 @@ using Pkcs12Pointer = std::unique_ptr<PKCS12, Freer<PKCS12, PKCS12_free>>;
 using Pkcs8Pointer = std::unique_ptr<X509_SIG, Freer<X509_SIG, X509_SIG_free>>;
 using SslCtxPointer = std::unique_ptr<SSL_CTX, Freer<SSL_CTX, SSL_CTX_free>>;
 using SslPointer = std::unique_ptr<SSL, Freer<SSL, SSL_free>>;
+using SslSessionPointer =
+    std::unique_ptr<SSL_SESSION, Freer<SSL_SESSION, SSL_SESSION_free>>;
 using X509CrlPointer =
     std::unique_ptr<X509_CRL, Freer<X509_CRL, X509_CRL_free>>;
 using X509NamePointer =

@@ -1,11 +1,10 @@
 #include "trust_store.h"
 
-#include <openssl/evp.h>
-
 #include <map>
 #include <mutex>
 
 #include "certificate_reader.h"
+#include "digest.h"
 
 namespace tls_client_cert {
 
@@ -22,24 +21,6 @@ bool CopyAuthorities(X509_STORE* from, X509_STORE* to) {
   }
   X509_STORE_unlock(from);
   return copied;
-}
-
-Bytes Fingerprint(const std::vector<BytesView>& inputs) {
-  Bytes digest(EVP_MAX_MD_SIZE);
-  unsigned size = 0;
-  EVP_MD_CTX* context = EVP_MD_CTX_new();
-  bool ok = context != nullptr &&
-            EVP_DigestInit_ex(context, EVP_sha256(), nullptr) == 1;
-  for (const BytesView& input : inputs) {
-    // The length in front keeps ["ab", "c"] apart from ["a", "bc"].
-    const uint64_t length = input.size;
-    ok = ok && EVP_DigestUpdate(context, &length, sizeof(length)) == 1 &&
-         EVP_DigestUpdate(context, input.data, input.size) == 1;
-  }
-  ok = ok && EVP_DigestFinal_ex(context, digest.data(), &size) == 1;
-  EVP_MD_CTX_free(context);
-  digest.resize(ok ? size : 0);
-  return digest;
 }
 
 }  // namespace
@@ -86,8 +67,15 @@ Result<std::shared_ptr<const TrustStore>> TrustStore::Create(
                                             X509_V_FLAG_CRL_CHECK_ALL) != 1) {
     return Failure{FailureReason::kInternal, 0, "", ErrorStack::Take()};
   }
+  std::vector<BytesView> parts;
+  if (base) parts.push_back(base->digest_);
+  // An empty part, which no input is, between the kinds of input.
+  parts.emplace_back();
+  parts.insert(parts.end(), authorities.begin(), authorities.end());
+  parts.emplace_back();
+  parts.insert(parts.end(), crls.begin(), crls.end());
   return std::shared_ptr<const TrustStore>(
-      new TrustStore(std::move(store), has_default_paths));
+      new TrustStore(std::move(store), has_default_paths, Sha256(parts)));
 }
 
 Result<std::shared_ptr<const TrustStore>> TrustStore::Shared(
@@ -97,7 +85,7 @@ Result<std::shared_ptr<const TrustStore>> TrustStore::Shared(
   static auto* mutex = new std::mutex;
   static auto* stores = new std::map<Bytes, std::weak_ptr<const TrustStore>>;
 
-  const Bytes key = Fingerprint(authorities);
+  const Bytes key = Sha256(authorities);
   std::lock_guard<std::mutex> lock(*mutex);
   const auto found = stores->find(key);
   if (found != stores->end()) {
@@ -118,7 +106,7 @@ Result<std::shared_ptr<const TrustStore>> TrustStore::SystemDefault() {
     return Failure{FailureReason::kInternal, 0, "", ErrorStack::Take()};
   }
   return std::shared_ptr<const TrustStore>(
-      new TrustStore(std::move(store), true));
+      new TrustStore(std::move(store), true, Sha256({})));
 }
 
 }  // namespace tls_client_cert

@@ -3,6 +3,7 @@
 #define TLS_CLIENT_CERT_OPENSSL_TRUST_STORE_H_
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "bytes.h"
@@ -30,15 +31,20 @@ class TrustStore {
   static Result<std::shared_ptr<const TrustStore>> SystemDefault();
 
   X509_STORE* get() const { return store_.get(); }
+  // Equal for stores made from the same input.
+  const Bytes& digest() const { return digest_; }
 
  private:
-  TrustStore(X509StorePointer store, bool has_default_paths)
-      : store_(std::move(store)), has_default_paths_(has_default_paths) {}
+  TrustStore(X509StorePointer store, bool has_default_paths, Bytes digest)
+      : store_(std::move(store)),
+        has_default_paths_(has_default_paths),
+        digest_(std::move(digest)) {}
 
   X509StorePointer store_;
   // OpenSSL looks into its folders only when a name is missing, so what they
   // hold cannot be copied out of the store.
   bool has_default_paths_;
+  Bytes digest_;
 };
 
 }  // namespace tls_client_cert

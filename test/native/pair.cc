@@ -41,6 +41,17 @@ Pair::Pair(Context::Pointer context, const ServerOptions& server_options,
   client_ = std::move(made.value());
 }
 
+bool Pair::TakeNotice(Step step) {
+  if (step == Step::kNewSession) {
+    sessions_.push_back(client_->TakeSession());
+  } else if (step == Step::kRenegotiated) {
+    renegotiations_++;
+  } else {
+    return false;
+  }
+  return true;
+}
+
 bool Pair::FeedClient() {
   const Bytes sent = server_->Take();
   to_client_.Append(sent.data(), sent.size());
@@ -65,7 +76,12 @@ Step Pair::Run() {
   while (true) {
     const Step step = client_->Handshake();
     DrainClient();
-    if (step != Step::kWantRead || !FeedClient()) return step;
+    if (TakeNotice(step)) continue;
+    if (step == Step::kWantRead && FeedClient()) continue;
+    // TLS 1.2: the session is there with the end of the handshake.
+    Bytes session = client_->TakeSession();
+    if (!session.empty()) sessions_.push_back(std::move(session));
+    return step;
   }
 }
 
@@ -93,9 +109,14 @@ Step Pair::ReadAll(Bytes* plaintext) {
     const Transfer transfer = client_->Read(buffer, sizeof(buffer));
     plaintext->insert(plaintext->end(), buffer, buffer + transfer.size);
     DrainClient();
-    if (transfer.step == Step::kDone) continue;
+    if (transfer.step == Step::kDone || TakeNotice(transfer.step)) continue;
     if (transfer.step != Step::kWantRead || !FeedClient()) return transfer.step;
   }
+}
+
+Step Pair::ReadAll() {
+  Bytes ignored;
+  return ReadAll(&ignored);
 }
 
 std::vector<WireRecord> Pair::Records() const {
@@ -110,6 +131,30 @@ std::vector<WireRecord> Pair::Records() const {
   // Whole records only: nothing may hide behind a torn one.
   CHECK(position == wire_.size());
   return records;
+}
+
+Bytes Text(const std::string& text) { return Bytes(text.begin(), text.end()); }
+
+Bytes Alpn(const std::vector<std::string>& protocols) {
+  Bytes wire;
+  for (const std::string& protocol : protocols) {
+    wire.push_back(static_cast<uint8_t>(protocol.size()));
+    wire.insert(wire.end(), protocol.begin(), protocol.end());
+  }
+  return wire;
+}
+
+void CheckAlive(Pair* pair) {
+  pair->server().Write(Text("to the client"));
+  Bytes received;
+  CHECK(pair->ReadAll(&received) == Step::kWantRead);
+  CHECK(received == Text("to the client"));
+  const Bytes words = Text("to the server");
+  CHECK(pair->client().Write(words).size == words.size());
+  pair->Exchange();
+  const Bytes& arrived = pair->server().plaintext();
+  REQUIRE(arrived.size() >= words.size());
+  CHECK(std::equal(words.rbegin(), words.rend(), arrived.rbegin()));
 }
 
 bool Contains(const Bytes& haystack, const Bytes& needle) {

@@ -45,6 +45,11 @@ class Pair {
   void Exchange();
   // Client and server read whatever is there. The client's last step.
   Step ReadAll(Bytes* plaintext);
+  Step ReadAll();
+
+  // The sessions that came up on the way, and the complete renegotiations.
+  const std::vector<Bytes>& sessions() const { return sessions_; }
+  int renegotiations() const { return renegotiations_; }
 
   Connection& client() { return *client_; }
   void DestroyClient() { client_.reset(); }
@@ -58,6 +63,7 @@ class Pair {
   std::vector<WireRecord> Records() const;
 
  private:
+  bool TakeNotice(Step step);
   bool FeedClient();
   void DrainClient();
 
@@ -65,8 +71,16 @@ class Pair {
   std::unique_ptr<MemoryServer> server_;
   ByteQueue to_client_;
   Bytes wire_;
+  std::vector<Bytes> sessions_;
+  int renegotiations_ = 0;
   size_t chunk_ = 0;
 };
+
+Bytes Text(const std::string& text);
+// As ConnectionOptions::alpn_protocols has them.
+Bytes Alpn(const std::vector<std::string>& protocols);
+// That data still arrives both ways.
+void CheckAlive(Pair* pair);
 
 bool Contains(const Bytes& haystack, const Bytes& needle);
 

@@ -10,13 +10,20 @@ const context = () =>
     allowPartialTrustChain: false,
   });
 
-const connection = () =>
-  new binding.Connection(context(), {
-    serverName: 'localhost',
-    alpnProtocols: new Uint8Array(),
-    credentials: [],
-    asks: false,
-  });
+const options = {
+  serverName: 'localhost',
+  alpnProtocols: new Uint8Array(),
+  credentials: [],
+  asks: false,
+  postHandshakeAuth: false,
+  reselects: false,
+  renegotiationLimit: 3,
+  renegotiationWindow: 600,
+  session: undefined,
+  sessionCredential: undefined,
+};
+
+const connection = () => new binding.Connection(context(), options);
 
 describe('a native object', () => {
   it('refuses the methods of another class', () => {
@@ -31,7 +38,6 @@ describe('a native object', () => {
   });
 
   it('refuses another class as an argument', () => {
-    const options = { serverName: '', alpnProtocols: new Uint8Array(), asks: false };
     for (const impostor of [{}, connection(), null, 1]) {
       expect(
         () => new binding.Connection(impostor as never, { ...options, credentials: [] }),

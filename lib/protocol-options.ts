@@ -1,0 +1,277 @@
+/**
+ * What a TLS connection needs to know, whatever carries it: the options' meaning and their checks.
+ */
+import net from 'node:net';
+import type { Duplex } from 'node:stream';
+import tls, { type PeerCertificate } from 'node:tls';
+import { toBytes } from './bytes';
+import { Credential } from './credential';
+import { invalidArgType, invalidArgValue, outOfRange } from './errors';
+import { LONGEST_TIMEOUT } from './idle-timer';
+import { createSecureContext, SecureContext, type SecureContextOptions } from './secure-context';
+import type { IdentityOptions } from './server-identity';
+import { defaultTrust } from './trust';
+import type { ClientCertCallback } from './types';
+
+/**
+ * Options of a TLS connection, whatever carries it: those of {@link createSecureContext}, and these.
+ * Names, types and defaults are those of `tls.connect()` unless a line says otherwise.
+ */
+export interface ProtocolOptions extends SecureContextOptions {
+  /** Whom to connect to: what the server's certificate has to be made out for. */
+  host?: string | undefined;
+  /** A context to share. The options that would make one are ignored then. */
+  secureContext?: SecureContext | undefined;
+  /**
+   * Called when the server asks for a client certificate. It goes before the context's own; with
+   * `null`, or without it, the context's is called. Not called when `cert` or `pfx` is set.
+   */
+  clientCertCallback?: ClientCertCallback | null | undefined;
+  /**
+   * Milliseconds that a suspended request waits for its answer, over all attempts, before the
+   * connection fails with `ERR_CLIENT_CERT_TIMEOUT`. 0: as long as the server does.
+   * Default: `120000`.
+   */
+  clientCertTimeout?: number | undefined;
+  /**
+   * Fail with `ERR_CLIENT_CERT_REQUIRED` unless a client certificate was sent in the first handshake,
+   * or in the one whose session is resumed. Default: `false`.
+   */
+  requireClientCert?: boolean | undefined;
+  /**
+   * Refuse a server whose chain or name is not good, before any client certificate is chosen or
+   * sent. Default: `true`, or what `NODE_TLS_REJECT_UNAUTHORIZED` says.
+   */
+  rejectUnauthorized?: boolean | undefined;
+  /**
+   * Sent to the server as SNI, and checked against its certificate. Default: `host`, unless that is
+   * an IP address. `''`: none is sent. (`tls.connect()` sends none by default.)
+   */
+  servername?: string | undefined;
+  /** Default: `tls.checkServerIdentity`. It is called before any client certificate leaves. */
+  checkServerIdentity?:
+    | ((hostname: string, certificate: PeerCertificate) => Error | undefined)
+    | undefined;
+  /**
+   * TLS 1.3: tell the server that it may ask for a client certificate after the handshake (RFC 8446,
+   * section 4.6.2). Default: `true` when there is a callback or a certificate and `ALPNProtocols` does
+   * not offer `h2`, which forbids it (RFC 8740).
+   */
+  postHandshakeAuth?: boolean | undefined;
+  /**
+   * Ask the callback at each of the server's requests. Without it, as in OpenSSL, the first
+   * credential stays: it answers later requests that it suits, and the callback is asked again only
+   * after it declined, or when the credential does not suit. Default: `false`.
+   */
+  reselectClientCert?: boolean | undefined;
+  /**
+   * A session to resume, from `'session'` or `getSession()` of an earlier connection of this package.
+   * The server then asks nothing in the handshake, and takes the client for the one it was.
+   *
+   * So it is offered only if it was made as who this connection would be: with a certificate of
+   * `cert` or `pfx`, with `sessionCredential`, or by a server that did not ask; and under the same
+   * `ca`, `crl` and `allowPartialTrustChain`. Otherwise, and when it cannot be read, there is a full
+   * handshake: `isSessionReused()` tells. What comes from `node:tls` is never offered.
+   */
+  session?: Uint8Array | undefined;
+  /**
+   * The credential that `session` was made with, where a callback had chosen it
+   * (`clientAuth.credential`); `null` when the callback had declined.
+   */
+  sessionCredential?: Credential | null | undefined;
+  /** Protocols for ALPN, the preferred first; or their wire form (RFC 7301, section 3.1). */
+  ALPNProtocols?: readonly (string | Uint8Array)[] | Uint8Array | undefined;
+}
+
+/** The same, checked and with the defaults filled in. @internal */
+export interface ProtocolSettings extends IdentityOptions {
+  secureContext: SecureContext;
+  clientCertCallback: ClientCertCallback | null;
+  clientCertTimeout: number;
+  requireClientCert: boolean;
+  rejectUnauthorized: boolean;
+  /** SNI, or `''`. */
+  servername: string;
+  alpnProtocols: Uint8Array;
+  postHandshakeAuth: boolean;
+  reselectClientCert: boolean;
+  renegotiationLimit: number;
+  renegotiationWindow: number;
+  session: Uint8Array | undefined;
+  sessionCredential: Credential | null | undefined;
+}
+
+const DEFAULT_CLIENT_CERT_TIMEOUT = 120_000;
+
+/** @internal */
+export function normalizeProtocol(options: ProtocolOptions): ProtocolSettings {
+  checkTypes(options);
+  const { host, session, sessionCredential } = options;
+  const tunnelled = tunnelledHost(options);
+  const name = options.servername ?? host ?? tunnelled;
+  const secureContext = options.secureContext ?? contextFor(options);
+  const clientCertCallback = options.clientCertCallback ?? null;
+  const alpnProtocols = wireForm(options.ALPNProtocols);
+  const mayAnswer =
+    clientCertCallback !== null ||
+    secureContext.getClientCertCallback() !== null ||
+    secureContext.credentials.length > 0;
+  return {
+    secureContext,
+    clientCertCallback,
+    clientCertTimeout: options.clientCertTimeout ?? DEFAULT_CLIENT_CERT_TIMEOUT,
+    requireClientCert: options.requireClientCert === true,
+    // Nothing but `false` turns it off: not 0, not an empty string.
+    rejectUnauthorized:
+      options.rejectUnauthorized == null
+        ? rejectsByDefault()
+        : options.rejectUnauthorized !== false,
+    checkServerIdentity: options.checkServerIdentity ?? tls.checkServerIdentity,
+    hostname: options.servername || host || tunnelled || 'localhost',
+    servername: name === undefined || net.isIP(name) !== 0 ? '' : name,
+    alpnProtocols,
+    postHandshakeAuth: options.postHandshakeAuth ?? (mayAnswer && !offersHttp2(alpnProtocols)),
+    reselectClientCert: options.reselectClientCert === true,
+    // Programs may change these, which node:tls documents for its servers.
+    renegotiationLimit: tls.CLIENT_RENEG_LIMIT,
+    renegotiationWindow: tls.CLIENT_RENEG_WINDOW,
+    session: session ?? undefined,
+    sessionCredential,
+  };
+}
+
+/** Node keeps the name there that a socket was opened for. */
+function tunnelledHost(options: ProtocolOptions): string | undefined {
+  const { _host } = ((options as { socket?: Duplex }).socket ?? {}) as { _host?: unknown };
+  return typeof _host === 'string' ? _host : undefined;
+}
+
+function checkTypes(options: ProtocolOptions): void {
+  const expect = (name: keyof ProtocolOptions, type: string) => {
+    const value = options[name];
+    if (value !== undefined && value !== null && typeof value !== type) {
+      throw invalidArgType(`options.${name}`, `of type ${type}`, value);
+    }
+  };
+  expect('servername', 'string');
+  expect('host', 'string');
+  expect('checkServerIdentity', 'function');
+  expect('clientCertCallback', 'function');
+  expect('clientCertTimeout', 'number');
+  expect('requireClientCert', 'boolean');
+  expect('postHandshakeAuth', 'boolean');
+  expect('reselectClientCert', 'boolean');
+  const { secureContext, clientCertTimeout, session, sessionCredential } = options;
+  if (secureContext !== undefined && !(secureContext instanceof SecureContext)) {
+    throw invalidArgType(
+      'options.secureContext',
+      "an instance of SecureContext, made by this package's createSecureContext()",
+      secureContext,
+    );
+  }
+  if (
+    clientCertTimeout !== undefined &&
+    !(clientCertTimeout >= 0 && clientCertTimeout <= LONGEST_TIMEOUT)
+  ) {
+    const range = `>= 0 and <= ${LONGEST_TIMEOUT}`;
+    throw outOfRange('options.clientCertTimeout', range, clientCertTimeout);
+  }
+  if (session !== undefined && session !== null && !(session instanceof Uint8Array)) {
+    throw invalidArgType('options.session', 'an instance of Buffer or Uint8Array', session);
+  }
+  if (
+    sessionCredential !== undefined &&
+    sessionCredential !== null &&
+    !(sessionCredential instanceof Credential)
+  ) {
+    throw invalidArgType(
+      'options.sessionCredential',
+      'an instance of Credential, or null',
+      sessionCredential,
+    );
+  }
+}
+
+const CONTEXT_OPTIONS: readonly (keyof SecureContextOptions)[] = [
+  'ca',
+  'cert',
+  'key',
+  'pfx',
+  'passphrase',
+  'crl',
+  'ciphers',
+  'ecdhCurve',
+  'sigalgs',
+  'minVersion',
+  'maxVersion',
+  'secureOptions',
+  'allowPartialTrustChain',
+];
+
+let plainContext: { defaults: string; trust: unknown; context: SecureContext } | undefined;
+
+/** Connections without any context option share one: most programs have no other. */
+function contextFor(options: ProtocolOptions): SecureContext {
+  if (CONTEXT_OPTIONS.some((name) => options[name] !== undefined)) {
+    // The callback is the connection's: two connections may share a context and not the callback.
+    return createSecureContext({ ...options, clientCertCallback: undefined });
+  }
+  // Node lets programs change these.
+  const defaults = [
+    tls.DEFAULT_MIN_VERSION,
+    tls.DEFAULT_MAX_VERSION,
+    tls.DEFAULT_CIPHERS,
+    tls.DEFAULT_ECDH_CURVE,
+  ].join();
+  const trust = defaultTrust();
+  if (plainContext?.defaults !== defaults || plainContext.trust !== trust) {
+    plainContext = { defaults, trust, context: createSecureContext() };
+  }
+  return plainContext.context;
+}
+
+let warnedOfEnvironment = false;
+
+function rejectsByDefault(): boolean {
+  if (process.env.NODE_TLS_REJECT_UNAUTHORIZED !== '0') return true;
+  if (!warnedOfEnvironment) {
+    warnedOfEnvironment = true;
+    process.emitWarning(
+      "Setting the NODE_TLS_REJECT_UNAUTHORIZED environment variable to '0' makes TLS connections insecure: servers are not verified before client certificates are sent.",
+    );
+  }
+  return false;
+}
+
+function wireForm(protocols: ProtocolOptions['ALPNProtocols']): Uint8Array {
+  if (protocols === undefined || protocols === null) return new Uint8Array();
+  if (!Array.isArray(protocols)) {
+    if (typeof protocols === 'string') {
+      throw invalidArgType(
+        'options.ALPNProtocols',
+        'an Array or an instance of Uint8Array',
+        protocols,
+      );
+    }
+    return toBytes(protocols, 'options.ALPNProtocols');
+  }
+  const names = protocols.map((item, i) => toBytes(item, `options.ALPNProtocols[${i}]`));
+  names.forEach((name, i) => {
+    if (name.length === 0 || name.length > 255) {
+      throw invalidArgValue(`options.ALPNProtocols[${i}]`, 'must have 1 to 255 bytes');
+    }
+  });
+  return Buffer.concat(names.flatMap((name) => [Buffer.of(name.length), name]));
+}
+
+function offersHttp2(protocols: Uint8Array): boolean {
+  for (let at = 0; at < protocols.length; ) {
+    const length = protocols[at] as number;
+    const name = Buffer.from(protocols.subarray(at + 1, at + 1 + length));
+    if (name.equals(HTTP2)) return true;
+    at += 1 + length;
+  }
+  return false;
+}
+
+const HTTP2 = Buffer.from('h2');
