@@ -242,7 +242,9 @@ export class Connection {
     const native = this.#native;
     this.#native = null;
     native?.destroy();
-    this.#question?.cancel(why());
+    const question = this.#question;
+    this.#question = undefined;
+    question?.cancel(why());
   }
 
   /** Whether it was destroyed. */
