@@ -66,6 +66,8 @@ export class TLSSocket extends TypedDuplex {
   /** A later handshake may be under way, which nobody's reading would bring on. */
   #interrupted = false;
   #told: Suspension | undefined;
+  /** Why it was destroyed, once it was. */
+  #over: (() => Error) | undefined;
   #renegotiating: ((error: Error | null) => void)[] = [];
   #reading = false;
   #writing: PendingWrite | undefined;
@@ -395,6 +397,7 @@ export class TLSSocket extends TypedDuplex {
       reason ??= new TLSClientCertError('ERR_TLS_CONNECTION_OVER', 'The socket was destroyed.');
       return reason;
     };
+    this.#over = why;
     // An alert that says why, if there is one.
     const lastWords = this.#connection.drain();
     this.#connection.destroy(why);
@@ -548,7 +551,7 @@ export class TLSSocket extends TypedDuplex {
     this.#idle.touch();
     const rest = writing.chunk < writing.chunks.length;
     if (error || (rest && this.#phase !== 'open')) {
-      writing.callback(error ?? this.#disconnected());
+      writing.callback(error ?? this.#over?.() ?? this.#disconnected());
     } else if (rest) {
       this.#writing = writing;
       this.#advance();

@@ -1,6 +1,7 @@
 /** Worker threads: each loads the addon for itself, and may be terminated at any time. */
 import { type NodeServer, startNodeServer } from '../support/node-server';
 import { loadPki } from '../support/pki';
+import { startPythonServer } from '../support/python-server';
 import { runChild } from './run-child';
 
 let server: NodeServer;
@@ -11,6 +12,18 @@ afterAll(() => server.close());
 
 test.each(['connecting', 'suspended', 'open'])('terminated while %s, many times', async (phase) => {
   const result = await runChild('worker-child', ['terminate', server.port, phase]);
+  expect(result).toEqual({ end: 0, lines: ['terminated', 'true'], errors: '' });
+});
+
+test('terminated while asked later, many times', async () => {
+  const asking = await startPythonServer({ identity: loadPki().server });
+  const result = await runChild('worker-child', [
+    'terminate',
+    asking.port,
+    'asked later',
+    server.port,
+  ]);
+  await asking.stop();
   expect(result).toEqual({ end: 0, lines: ['terminated', 'true'], errors: '' });
 });
 

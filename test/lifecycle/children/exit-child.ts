@@ -24,7 +24,7 @@ function end(): void {
 const socket = connect({
   ...to(Number(port)),
   clientCertCallback:
-    phase === 'suspended'
+    phase === 'suspended' || phase === 'asked later'
       ? () => {
           setImmediate(end);
           return new Promise(() => {});
@@ -35,6 +35,7 @@ process.on('exit', () => {
   // What happens to a socket this late must do no harm either.
   if (way === 'process.exit') socket.destroy();
 });
+if (phase === 'asked later') socket.write('ask\n');
 if (phase === 'connecting') end();
 if (phase === 'handshaking') socket.once('connect', () => setImmediate(end));
 if (phase === 'open') socket.once('secureConnect', end);

@@ -7,7 +7,7 @@ import { handshake } from './handshake';
 interface Task {
   readonly port: number;
   /** Where to stay until terminated; or `handshakes`. */
-  readonly phase: 'connecting' | 'suspended' | 'open' | 'handshakes';
+  readonly phase: 'connecting' | 'suspended' | 'open' | 'asked later' | 'handshakes';
   readonly count?: number;
 }
 
@@ -25,14 +25,15 @@ async function main(): Promise<void> {
   const socket = connect({
     ...to(port),
     clientCertCallback:
-      phase === 'suspended'
+      phase === 'suspended' || phase === 'asked later'
         ? () => {
-            report('suspended');
+            report(phase);
             return new Promise(() => {});
           }
         : null,
   });
   socket.on('error', () => {});
+  if (phase === 'asked later') socket.write('ask\n');
   if (phase === 'connecting') report('connecting');
   if (phase === 'open') socket.once('secureConnect', () => report('open'));
 }

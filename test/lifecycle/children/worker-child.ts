@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 
-const [mode, port, phase] = process.argv.slice(2);
+const [mode, port, phase, echoPort = port] = process.argv.slice(2);
 
 function start(task: object, file = 'worker-body.ts'): Worker {
   const worker = new Worker(join(__dirname, file), {
@@ -26,7 +26,7 @@ async function finished(worker: Worker): Promise<string> {
 /** In this thread, which may not have loaded the addon so far. */
 async function here(): Promise<boolean> {
   const { handshake } = require('./handshake') as typeof import('./handshake');
-  return handshake(Number(port));
+  return handshake(Number(echoPort));
 }
 
 async function main(): Promise<void> {
