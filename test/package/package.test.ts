@@ -41,6 +41,8 @@ describe('the packed files', () => {
     const expected = [
       ...['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'binding.gyp'],
       ...['docs/architecture.md', 'docs/man-page.md', 'native/addon.cc'],
+      'docs/guides/when-the-server-asks-later.md',
+      'examples/connection-by-hand.ts',
       ...sources,
       ...compiled,
       ...(await list('native/openssl')),
@@ -52,7 +54,7 @@ describe('the packed files', () => {
 
   test('are of the kinds that belong there', () => {
     const kinds =
-      /^(package\.json|binding\.gyp|LICENSE|[A-Z]+\.md|docs\/[a-z-]+\.md|lib\/[a-z-]+\.m?ts|dist\/[a-z-]+\.(d\.)?m?[jt]s(\.map)?|native\/([a-z]+\/)?[a-z_]+\.(cc|h)|prebuilds\/[a-z0-9]+-[a-z0-9]+\/tls-client-cert(\.[a-z]+)?\.node)$/;
+      /^(package\.json|binding\.gyp|LICENSE|[A-Z]+\.md|docs\/(guides\/)?[a-z-]+\.md|examples\/[a-z-]+\.ts|lib\/[a-z-]+\.m?ts|dist\/[a-z-]+\.(d\.)?m?[jt]s(\.map)?|native\/([a-z]+\/)?[a-z_]+\.(cc|h)|prebuilds\/[a-z0-9]+-[a-z0-9]+\/tls-client-cert(\.[a-z]+)?\.node)$/;
     expect(paths().filter((path) => !kinds.test(path))).toEqual([]);
   });
 
