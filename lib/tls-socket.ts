@@ -1,6 +1,6 @@
 import type { X509Certificate } from 'node:crypto';
-import type { AddressInfo, Socket } from 'node:net';
-import { Duplex, type DuplexOptions } from 'node:stream';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { CipherNameAndProtocol, DetailedPeerCertificate, PeerCertificate } from 'node:tls';
 import type { ClientAuth } from './client-auth';
 import { Connection, type ConnectionResult } from './connection';
@@ -9,9 +9,10 @@ import { IdleTimer } from './idle-timer';
 import { type ConnectionOptions, checkSocketOptions } from './options';
 import { legacyCertificate } from './peer-certificate';
 import { freeSlab, takeFromSlab } from './slab';
+import { BELOW, SocketFace } from './socket-face';
 import { StreamTransport } from './stream-transport';
 import { Suspension } from './suspension';
-import type { ListensTo, TLSSocketEvents } from './tls-socket-events';
+import type { TLSSocketEvents } from './tls-socket-events';
 
 /** Where the connection stands. */
 type Phase = 'connecting' | 'handshake' | 'open' | 'over';
@@ -37,17 +38,12 @@ interface PendingWrite {
   offset: number;
 }
 
-/** `stream.Duplex`, whose listeners are typed; nothing else at run time. */
-const TypedDuplex = Duplex as unknown as new (
-  options: DuplexOptions,
-) => ListensTo<TLSSocket> & Duplex;
-
 /**
  * The client's end of a TLS connection, made by {@link connect}. Its events, methods and getters
  * are those of `tls.TLSSocket` on the client's side.
  * Beyond those of `stream.Duplex` it emits {@link TLSSocketEvents}.
  */
-export class TLSSocket extends TypedDuplex {
+export class TLSSocket extends SocketFace<TLSSocket> {
   /** Always true, as in `node:tls`. */
   readonly encrypted = true;
   /** The protocol agreed on by ALPN, `false` when none was, `null` before `'secureConnect'`. */
@@ -268,72 +264,14 @@ export class TLSSocket extends TypedDuplex {
 
   // ---- what belongs to the transport
 
+  /** @internal */
+  protected override get [BELOW](): Partial<Socket> {
+    return this.#transport.socket;
+  }
+
   /** Plaintext bytes written, those included that wait to be encrypted. */
   get bytesWritten(): number {
     return this.#bytesWritten + this.writableLength;
-  }
-
-  /** Whether the `net.Socket` below is still connecting. */
-  get connecting(): boolean {
-    return this.#transport.socket.connecting ?? false;
-  }
-
-  /** As of `net.Socket`. */
-  get pending(): boolean {
-    return this.#transport.socket.pending ?? false;
-  }
-
-  get remoteAddress(): string | undefined {
-    return this.#transport.socket.remoteAddress;
-  }
-
-  get remotePort(): number | undefined {
-    return this.#transport.socket.remotePort;
-  }
-
-  get remoteFamily(): string | undefined {
-    return this.#transport.socket.remoteFamily;
-  }
-
-  get localAddress(): string | undefined {
-    return this.#transport.socket.localAddress;
-  }
-
-  get localPort(): number | undefined {
-    return this.#transport.socket.localPort;
-  }
-
-  get localFamily(): string | undefined {
-    return this.#transport.socket.localFamily;
-  }
-
-  /** The local address, as of `net.Socket`; an empty object where there is none. */
-  address(): AddressInfo | object {
-    return this.#transport.socket.address?.() ?? {};
-  }
-
-  /** As of `net.Socket`; without effect on a transport that has no such thing. */
-  setNoDelay(noDelay?: boolean): this {
-    this.#transport.socket.setNoDelay?.(noDelay);
-    return this;
-  }
-
-  /** As of `net.Socket`; without effect on a transport that has no such thing. */
-  setKeepAlive(enable?: boolean, initialDelay?: number): this {
-    this.#transport.socket.setKeepAlive?.(enable, initialDelay);
-    return this;
-  }
-
-  /** As of `net.Socket`; without effect on a transport that has no such thing. */
-  ref(): this {
-    this.#transport.socket.ref?.();
-    return this;
-  }
-
-  /** As of `net.Socket`; without effect on a transport that has no such thing. */
-  unref(): this {
-    this.#transport.socket.unref?.();
-    return this;
   }
 
   /**
