@@ -1,15 +1,16 @@
-// The package test packs, prebuilds and installs, which takes far longer than all else together:
-// it runs only when it is named (`npm run test:package`), and CI names it.
-const packageTestNamed = process.argv.some((argument) => argument.includes('test/package'));
+// These run only when they are named, and CI names them: the package test packs, prebuilds and
+// installs, which takes far longer than all else together (`npm run test:package`); the real
+// servers need programs that not every machine has (`npm run test:servers`).
+const ONLY_WHEN_NAMED = ['test/package', 'test/servers'];
+const notNamed = ONLY_WHEN_NAMED.filter(
+  (folder) => !process.argv.some((argument) => argument.includes(folder)),
+);
 
 /** @type {import('jest').Config} */
 module.exports = {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/test/**/*.test.ts'],
-  testPathIgnorePatterns: [
-    '/node_modules/',
-    ...(packageTestNamed ? [] : ['<rootDir>/test/package/']),
-  ],
+  testPathIgnorePatterns: ['/node_modules/', ...notNamed.map((folder) => `<rootDir>/${folder}/`)],
   modulePathIgnorePatterns: ['<rootDir>/build/', '<rootDir>/dist/', '<rootDir>/prebuilds/'],
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',

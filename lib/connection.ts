@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import type { CipherNameAndProtocol, DetailedPeerCertificate, PeerCertificate } from 'node:tls';
-import { binding, type NativeConnection, Step } from './binding';
+import { binding, type FailureRecord, type NativeConnection, Step } from './binding';
 import { CertificateRequest } from './certificate-request';
 import {
   type ClientAuth,
@@ -61,6 +61,7 @@ export interface ConnectionListener {
   renegotiated?(): void;
 }
 
+const NOT_OPEN: FailureRecord = { reason: 'not-open', index: 0, detail: '', stack: [] };
 const WANT_READ: ConnectionResult = { status: 'want-read' };
 const CLOSED: ConnectionResult = { status: 'closed' };
 const DONE: ConnectionResult = { status: 'done', bytes: 0 };
@@ -210,13 +211,10 @@ export class Connection {
    *   `ERR_SSL_WRONG_SSL_VERSION` on TLS 1.3, which has none. The connection goes on without.
    */
   renegotiate(options: { rejectUnauthorized?: boolean | undefined } = {}): Error | undefined {
-    if (this.#native === null || this.#error !== undefined || !this.#established) {
-      return new TLSClientCertError(
-        'ERR_TLS_RENEGOTIATION_REFUSED',
-        'There is no open connection to renegotiate: wait for the first handshake.',
-      );
-    }
-    const failure = this.#native.renegotiate();
+    const failure =
+      this.#native === null || this.#error !== undefined || !this.#established
+        ? NOT_OPEN
+        : this.#native.renegotiate();
     if (failure !== null) return protocolError(failure);
     this.#rejectUnauthorized = options.rejectUnauthorized ?? this.#rejectUnauthorized;
     return undefined;

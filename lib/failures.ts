@@ -238,6 +238,10 @@ const EXPLAINED: Readonly<Record<string, string>> = {
 
 /** What a server may not ask for here, by the native reason. */
 const REFUSED_REQUESTS: Readonly<Record<string, readonly [code: string, sentence: string]>> = {
+  'not-open': [
+    'ERR_TLS_RENEGOTIATION_REFUSED',
+    'There is no open connection to renegotiate: it is not secure yet, or was ended.',
+  ],
   'renegotiation-disabled': [
     'ERR_TLS_RENEGOTIATION_DISABLED',
     'The server asked for a renegotiation, which disableRenegotiation() has ruled out.',

@@ -13,6 +13,9 @@ int ClientCert::Decide(SSL* ssl, X509** certificate, EVP_PKEY** key) {
     case State::kAsked:
       return -1;
     case State::kDeclined:
+      // What was installed for an earlier request did not suit this one. It
+      // goes: whoever declines is asked again the next time.
+      SSL_certs_clear(ssl);
       return 0;
     case State::kAnswered:
       break;

@@ -237,8 +237,17 @@ Step Connection::Shutdown() {
 std::optional<Failure> Connection::Renegotiate() {
   ErrorStack errors;
   if (failure_) return failure_;
+  if (!established_ ||
+      (SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN) != 0) {
+    return Failure{FailureReason::kNotOpen, 0, "", {}};
+  }
   if (const auto reason = WhyNotRenegotiate())
     return Failure{*reason, 0, {}, {}};
+  // The one under way will do: OpenSSL would put a second behind it.
+  if (SSL_version(ssl_.get()) < TLS1_3_VERSION &&
+      (SSL_in_init(ssl_.get()) || SSL_renegotiate_pending(ssl_.get()) != 0)) {
+    return std::nullopt;
+  }
   if (SSL_renegotiate(ssl_.get()) != 1) {
     return Failure{FailureReason::kProtocol, 0, "", ErrorStack::Take()};
   }
@@ -255,9 +264,7 @@ std::optional<Failure> Connection::Renegotiate() {
 // plaintext in between for a violation unless SSL_read is what reads it.
 bool Connection::MustReadFirst() const {
   if (!established_ || SSL_renegotiate_pending(ssl_.get()) == 0) return false;
-  const OSSL_HANDSHAKE_STATE state = SSL_get_state(ssl_.get());
-  return state == TLS_ST_OK || state == TLS_ST_CR_HELLO_REQ ||
-         state == TLS_ST_CW_CLNT_HELLO;
+  return !log_.in_handshake() || !log_.server_hello_received();
 }
 
 bool Connection::AgreedOnHttp2() const {
@@ -392,7 +399,10 @@ Bytes Connection::TakeSession(bool wanted) {
 Bytes Connection::session() const {
   const ErrorMark errors;
   const SslSessionPointer session(SSL_get1_session(ssl_.get()));
-  if (!established_ || !session || !WriteSessionMark(session.get(), mark_)) {
+  if (!established_ || !session) return {};
+  // One that came up earlier was made as whom the server knew then.
+  if (!ReadSessionMark(session.get()) &&
+      !WriteSessionMark(session.get(), mark_)) {
     return {};
   }
   return SerializeSession(session.get());
@@ -507,7 +517,7 @@ int Connection::OnCertificateRequest(SSL* ssl, void*) {
 // SSL_CTX_set_client_cert_cb(3)
 int Connection::OnClientCert(SSL* ssl, X509** certificate, EVP_PKEY** key) {
   Connection* self = FromSsl(ssl);
-  if (!self->options_.credentials.empty()) return 0;
+  if (!self->options_.credentials.empty() || self->abandoned_) return 0;
   return self->client_cert_.Decide(ssl, certificate, key);
 }
 
@@ -526,7 +536,7 @@ int Connection::OnNewSession(SSL* ssl, SSL_SESSION* session) {
 // to, with a no_renegotiation alert.
 void Connection::OnHelloRequest() {
   // In the middle of a handshake it means nothing (RFC 5246, 7.4.1.1).
-  if (SSL_get_state(ssl_.get()) != TLS_ST_CR_HELLO_REQ) return;
+  if (log_.in_handshake()) return;
   if ((SSL_get_options(ssl_.get()) & SSL_OP_NO_RENEGOTIATION) != 0) return;
   std::optional<FailureReason> reason = WhyNotRenegotiate();
   if (renegotiation_disabled_) reason = FailureReason::kRenegotiationDisabled;
@@ -560,9 +570,10 @@ void Connection::OnMessage(int outgoing, int version, int content_type,
   if (note == HandshakeLog::Note::kHelloRequest) {
     self->OnHelloRequest();
   } else if (note == HandshakeLog::Note::kCertificateWritten) {
-    if (self->log_.certificate() == HandshakeLog::Certificate::kSent &&
-        self->installed_ != nullptr) {
-      self->mark_.Shown(self->installed_->fingerprint());
+    if (self->log_.certificate() == HandshakeLog::Certificate::kSent) {
+      // Never by somebody unknown; if it were, no session could be marked.
+      const Credential::Pointer& shown = self->installed_;
+      self->mark_.Shown(shown ? shown->fingerprint() : Bytes());
     } else {
       self->mark_.Declined();
     }

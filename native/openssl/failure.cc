@@ -58,6 +58,8 @@ const char* FailureReasonName(FailureReason reason) {
       return "verify-failed";
     case FailureReason::kProtocol:
       return "protocol";
+    case FailureReason::kNotOpen:
+      return "not-open";
     case FailureReason::kRenegotiationDisabled:
       return "renegotiation-disabled";
     case FailureReason::kRenegotiationLimit:

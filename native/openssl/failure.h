@@ -44,6 +44,8 @@ enum class FailureReason {
   // The handshake or the record layer.
   kVerifyFailed,
   kProtocol,
+  // What is not open yet or any more has no renegotiation.
+  kNotOpen,
   // Requests of the server's that are not met.
   kRenegotiationDisabled,
   kRenegotiationLimit,

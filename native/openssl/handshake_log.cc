@@ -60,7 +60,13 @@ HandshakeLog::Note HandshakeLog::Record(bool outgoing, int version,
 
   if (!outgoing && type == SSL3_MT_HELLO_REQUEST) return Note::kHelloRequest;
   if (outgoing && type == SSL3_MT_CLIENT_HELLO) {
+    server_hello_received_ = false;
     requested_ = false;
+    finished_ = 0;
+  } else if (type == SSL3_MT_FINISHED) {
+    finished_++;
+  } else if (!outgoing && type == SSL3_MT_SERVER_HELLO) {
+    server_hello_received_ = true;
   } else if (!outgoing && type == SSL3_MT_CERTIFICATE_REQUEST) {
     RecordRequest(version, body);
   } else if (outgoing && type == SSL3_MT_CERTIFICATE) {

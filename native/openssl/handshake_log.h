@@ -26,6 +26,11 @@ class HandshakeLog {
   // not ask leaves the server with no certificate.
   void EndRenegotiation(bool resumed);
 
+  // From a ClientHello to the second Finished. Not by SSL_get_state(3): its
+  // numbers are not the same in all releases of OpenSSL 3.
+  bool in_handshake() const { return finished_ < 2; }
+  bool server_hello_received() const { return server_hello_received_; }
+
   Certificate certificate() const { return certificate_; }
   // The scheme of the client's CertificateVerify; none below TLS 1.2, where
   // the message does not name one.
@@ -45,7 +50,9 @@ class HandshakeLog {
 
   Certificate certificate_ = Certificate::kNotRequested;
   // Since the last ClientHello.
+  bool server_hello_received_ = false;
   bool requested_ = false;
+  int finished_ = 0;
   std::optional<SignatureScheme> signature_scheme_;
   std::vector<SignatureScheme> certificate_schemes_;
   std::optional<uint8_t> received_alert_;

@@ -9,35 +9,88 @@ namespace {
 
 constexpr unsigned kSignatureAlgorithmsCert = 50;
 
-// OpenSSL's server reads signature_algorithms_cert but never sends it.
-void SendCertificateSchemes(SSL_CTX* ctx, Bytes* body) {
-  REQUIRE(SSL_CTX_add_custom_ext(
-              ctx, kSignatureAlgorithmsCert, SSL_EXT_TLS1_3_CERTIFICATE_REQUEST,
-              [](SSL*, unsigned, unsigned, const unsigned char** out,
-                 size_t* size, X509*, size_t, int*, void* argument) {
-                const Bytes* bytes = static_cast<const Bytes*>(argument);
-                *out = bytes->data();
-                *size = bytes->size();
-                return 1;
-              },
-              nullptr, body, nullptr, nullptr) == 1);
+MemoryServer* OwnerOf(const SSL* ssl) {
+  return static_cast<MemoryServer*>(SSL_get_app_data(ssl));
+}
+
+// OpenSSL has no server without RFC 5746. But it hashes a message before it
+// shows it and looks into it afterwards: in between, the cipher suite by which
+// a client says that it knows the RFC is made one that nobody knows.
+void ForgetRfc5746(BytesView hello) {
+  constexpr size_t kCipherSuites = 4 + 2 + 32;  // behind version and random
+  REQUIRE(hello.size > kCipherSuites);
+  const size_t suites = kCipherSuites + 1 + hello.data[kCipherSuites];
+  REQUIRE(hello.size > suites + 1);
+  const size_t size = static_cast<size_t>(hello.data[suites]) << 8 |
+                      static_cast<size_t>(hello.data[suites + 1]);
+  REQUIRE(hello.size >= suites + 2 + size);
+  for (size_t i = suites + 2; i < suites + 2 + size; i += 2) {
+    if (hello.data[i] != 0x00 || hello.data[i + 1] != 0xff) continue;
+    const_cast<uint8_t*>(hello.data)[i] = 0xfe;
+  }
 }
 
 }  // namespace
 
 MemoryServer::MemoryServer(const ServerOptions& options)
     : certificate_schemes_(options.certificate_schemes),
-      ssl_ctx_(SSL_CTX_new(TLS_server_method())) {
+      alpn_protocol_(options.alpn_protocol),
+      ignores_rfc5746_(options.ignores_rfc5746) {
+  if (options.context == nullptr) {
+    ssl_ctx_.reset(SSL_CTX_new(TLS_server_method()));
+    Configure(options);
+  } else {
+    SSL_CTX_up_ref(options.context);
+    ssl_ctx_.reset(options.context);
+  }
+  ssl_.reset(SSL_new(ssl_ctx_.get()));
+  REQUIRE(ssl_ != nullptr);
+  SSL_set_app_data(ssl_.get(), this);
+  BIO* in = BIO_new(BIO_s_mem());
+  BIO_set_mem_eof_return(in, -1);
+  SSL_set_bio(ssl_.get(), in, BIO_new(BIO_s_mem()));
+  SSL_set_accept_state(ssl_.get());
+}
+
+void MemoryServer::Configure(const ServerOptions& options) {
   SSL_CTX* ctx = ssl_ctx_.get();
   // What a client should not send is for the client to know.
   SSL_CTX_set_security_level(ctx, 0);
   SSL_CTX_set_min_proto_version(ctx, options.version);
   SSL_CTX_set_max_proto_version(ctx, options.version);
-  SSL_CTX_set_options(ctx, SSL_OP_NO_SESSION_RESUMPTION_ON_RENEGOTIATION);
-  if (options.closes_tickets) {
-    SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
-    SSL_CTX_set_num_tickets(ctx, 0);
+  SSL_CTX_set_options(ctx, SSL_OP_ALLOW_CLIENT_RENEGOTIATION);
+  if (!options.resumes_renegotiated) {
+    SSL_CTX_set_options(ctx, SSL_OP_NO_SESSION_RESUMPTION_ON_RENEGOTIATION);
   }
+  if (options.refuses_renegotiation) {
+    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION);
+  }
+  if (options.closes_tickets || options.keeps_sessions) {
+    SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+  }
+  SSL_CTX_set_num_tickets(ctx, options.closes_tickets ? 0 : options.tickets);
+  // Without one, a server that asks resumes nothing.
+  REQUIRE(SSL_CTX_set_session_id_context(
+              ctx, reinterpret_cast<const uint8_t*>("test"), 4) == 1);
+  if (options.max_fragment > 0) {
+    REQUIRE(SSL_CTX_set_max_send_fragment(
+                ctx, static_cast<long>(options.max_fragment)) == 1);  // NOLINT
+  }
+  SSL_CTX_set_alpn_select_cb(
+      ctx,
+      [](SSL* ssl, const uint8_t** chosen, uint8_t* size,
+         const uint8_t* offered, unsigned length, void*) {
+        const std::string& wanted = OwnerOf(ssl)->alpn_protocol_;
+        for (unsigned i = 0; i < length; i += 1u + offered[i]) {
+          const BytesView name(offered + i + 1, offered[i]);
+          if (wanted != std::string(name.chars(), name.size)) continue;
+          *chosen = name.data;
+          *size = static_cast<uint8_t>(name.size);
+          return SSL_TLSEXT_ERR_OK;
+        }
+        return SSL_TLSEXT_ERR_NOACK;
+      },
+      nullptr);
   const Identity& identity =
       options.identity == nullptr ? ThePki().server : *options.identity;
   REQUIRE(SSL_CTX_use_certificate(ctx, identity.certificate.get()) == 1);
@@ -47,6 +100,7 @@ MemoryServer::MemoryServer(const ServerOptions& options)
   }
   int mode = SSL_VERIFY_NONE;
   if (options.auth != ClientAuth::kNone) mode |= SSL_VERIFY_PEER;
+  if (options.auth == ClientAuth::kLater) mode |= SSL_VERIFY_POST_HANDSHAKE;
   if (options.auth == ClientAuth::kRequire) {
     mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
   }
@@ -68,24 +122,23 @@ MemoryServer::MemoryServer(const ServerOptions& options)
   if (!options.groups.empty()) {
     REQUIRE(SSL_CTX_set1_groups_list(ctx, options.groups.c_str()) == 1);
   }
-  if (!certificate_schemes_.empty()) {
-    SendCertificateSchemes(ctx, &certificate_schemes_);
-  }
-  SSL_CTX_set_msg_callback(
-      ctx, [](int outgoing, int, int type, const void* message, size_t size,
-              SSL* ssl, void*) {
-        static_cast<MemoryServer*>(SSL_get_app_data(ssl))
-            ->OnMessage(outgoing, type,
-                        BytesView(static_cast<const uint8_t*>(message), size));
-      });
-
-  ssl_.reset(SSL_new(ctx));
-  REQUIRE(ssl_ != nullptr);
-  SSL_set_app_data(ssl_.get(), this);
-  BIO* in = BIO_new(BIO_s_mem());
-  BIO_set_mem_eof_return(in, -1);
-  SSL_set_bio(ssl_.get(), in, BIO_new(BIO_s_mem()));
-  SSL_set_accept_state(ssl_.get());
+  // OpenSSL's server reads signature_algorithms_cert but never sends it.
+  REQUIRE(SSL_CTX_add_custom_ext(
+              ctx, kSignatureAlgorithmsCert, SSL_EXT_TLS1_3_CERTIFICATE_REQUEST,
+              [](SSL* ssl, unsigned, unsigned, const unsigned char** out,
+                 size_t* size, X509*, size_t, int*, void*) {
+                const Bytes& schemes = OwnerOf(ssl)->certificate_schemes_;
+                *out = schemes.data();
+                *size = schemes.size();
+                return schemes.empty() ? 0 : 1;
+              },
+              nullptr, nullptr, nullptr, nullptr) == 1);
+  SSL_CTX_set_msg_callback(ctx, [](int outgoing, int, int type,
+                                   const void* message, size_t size, SSL* ssl,
+                                   void*) {
+    OwnerOf(ssl)->OnMessage(
+        outgoing, type, BytesView(static_cast<const uint8_t*>(message), size));
+  });
 }
 
 void MemoryServer::Receive(BytesView ciphertext) {
@@ -148,6 +201,15 @@ void MemoryServer::Renegotiate(const char* client_schemes) {
   REQUIRE(SSL_do_handshake(ssl_.get()) == 1);
 }
 
+bool MemoryServer::RequestPostHandshake(const char* client_schemes) {
+  if (client_schemes != nullptr) {
+    REQUIRE(SSL_set1_client_sigalgs_list(ssl_.get(), client_schemes) == 1);
+  }
+  if (SSL_verify_client_post_handshake(ssl_.get()) != 1) return false;
+  REQUIRE(SSL_do_handshake(ssl_.get()) == 1);
+  return true;
+}
+
 std::vector<Bytes> MemoryServer::client_chain() const {
   std::vector<Bytes> chain;
   const X509Pointer leaf(SSL_get1_peer_certificate(ssl_.get()));
@@ -175,6 +237,10 @@ int MemoryServer::CountMessages(int type) const {
 void MemoryServer::OnMessage(int outgoing, int type, BytesView message) {
   if (outgoing != 0 || message.size == 0) return;
   if (type == SSL3_RT_HANDSHAKE) messages_.push_back(message.data[0]);
+  if (type == SSL3_RT_HANDSHAKE && message.data[0] == SSL3_MT_CLIENT_HELLO &&
+      ignores_rfc5746_) {
+    ForgetRfc5746(message);
+  }
   if (type == SSL3_RT_ALERT && message.size == 2) alert_ = message.data[1];
 }
 

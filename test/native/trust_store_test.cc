@@ -20,7 +20,6 @@ using Store = std::shared_ptr<const TrustStore>;
 
 Bytes RootA() { return CertificatePem(ThePki().root_a.certificate.get()); }
 Bytes RootB() { return CertificatePem(ThePki().root_b.certificate.get()); }
-Bytes Text(const std::string& text) { return Bytes(text.begin(), text.end()); }
 
 Store Make(const std::vector<Bytes>& authorities,
            const std::vector<Bytes>& crls = {}, const Store& base = nullptr) {
@@ -189,6 +188,24 @@ TEST_CASE("trust store: OpenSSL's own files and folders, alone or as a base") {
   CHECK(alone == "OK");
   CHECK(as_base == "OK");
   CHECK(added == "OK");
+}
+
+TEST_CASE("trust store: its digest tells each kind of input apart") {
+  // A text with both in it is read as whichever it is given for.
+  Bytes both = RootA();
+  for (const X509CrlPointer& crl :
+       {ThePki().MakeCrl(false), ThePki().MakeIntermediateCrl()}) {
+    const Bytes text = CrlPem(crl.get());
+    both.insert(both.end(), text.begin(), text.end());
+  }
+  const Store as_authority = Make({both});
+  const Store as_list = Make({}, {both});
+  CHECK(as_authority->digest() != as_list->digest());
+  CHECK(Make({both})->digest() == as_authority->digest());
+  CHECK(Make({RootA(), RootB()})->digest() !=
+        Make({RootB()}, {}, Make({RootA()}))->digest());
+  CHECK(Make({RootB()}, {}, Make({RootA()}))->digest() !=
+        Make({RootB()})->digest());
 }
 
 }  // namespace tls_client_cert::test

@@ -2,7 +2,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import type { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import type { Socket } from 'node:net';
 import { registerLeftover } from './leftovers';
 import { OPENSSL, opensslEnvironment } from './openssl';
 import type { Identity } from './pki';
@@ -12,6 +11,7 @@ import {
   type SeenClient,
   withoutDumps,
 } from './s-server-output';
+import { startWatchdog } from './watchdog';
 
 export type { SeenClient } from './s-server-output';
 
@@ -217,21 +217,4 @@ export class SServer {
     this.#watchdog?.kill('SIGKILL');
     this.#recheck();
   }
-}
-
-/**
- * A shell that kills the server when this process's end of a pipe closes: however a jest worker
- * ends, killed included, no server outlives it.
- */
-function startWatchdog(pid: number | undefined) {
-  if (pid === undefined) return undefined;
-  const watchdog = spawn('/bin/sh', ['-c', 'read -r _; kill -9 "$1"', 'sh', String(pid)], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-  });
-  watchdog.on('error', () => {});
-  watchdog.stdin.on('error', () => {});
-  watchdog.unref();
-  // The pipe alone must not keep this process alive. Node's types do not know that it is a socket.
-  (watchdog.stdin as Socket).unref();
-  return watchdog;
 }
