@@ -10,6 +10,7 @@ export interface Credentials {
   readonly clientCa: string;
 }
 
+/** Of `server.ts`. */
 export interface Ports {
   /** Says one byte to each client and closes. */
   readonly greeting: number;
@@ -17,26 +18,61 @@ export interface Ports {
   readonly silent: number;
 }
 
-/** The names of what is measured; `client.ts` says what each does. */
+/** What a client's process is told first. */
+export interface Setup {
+  readonly keys: Credentials;
+  readonly port: number;
+}
+
+/** The names of what is measured; the files in `clients/` say what each does. */
 export const HANDSHAKES = ['node', 'at-once', 'suspended', 'static'] as const;
 export type HandshakeKind = (typeof HANDSHAKES)[number];
 
 export const HOLDS = ['node-idle', 'idle', 'suspended'] as const;
 export type HoldKind = (typeof HOLDS)[number];
 
-export interface Setup {
-  readonly keys: Credentials;
-  readonly ports: Ports;
+export const TRANSFERS = ['node', 'at-once', 'suspended', 'reused'] as const;
+export type TransferKind = (typeof TRANSFERS)[number];
+
+export const DIRECTIONS = ['download', 'upload'] as const;
+export type Direction = (typeof DIRECTIONS)[number];
+
+export const MOMENTS = ['tls12', 'tls13', 'post-handshake'] as const;
+export type Moment = (typeof MOMENTS)[number];
+
+export const WAYS = ['at-once', 'promise', 'resume'] as const;
+export type Way = (typeof WAYS)[number];
+
+export interface HandshakesTask {
+  readonly task: 'handshakes';
+  readonly kind: HandshakeKind;
+  readonly count: number;
+  readonly concurrency: number;
 }
 
-export type Task =
-  | {
-      readonly task: 'handshakes';
-      readonly kind: HandshakeKind;
-      readonly count: number;
-      readonly concurrency: number;
-    }
-  | { readonly task: 'hold'; readonly kind: HoldKind; readonly count: number };
+export interface HoldTask {
+  readonly task: 'hold';
+  readonly kind: HoldKind;
+  readonly count: number;
+}
+
+export interface TransferTask {
+  readonly task: 'transfer';
+  readonly kind: TransferKind;
+  readonly direction: Direction;
+  readonly bytes: number;
+  /** Bytes between two requests of the server's; 0: it asks for nothing. */
+  readonly every: number;
+}
+
+export interface LatencyTask {
+  readonly task: 'latency';
+  /** `'signature'`: no connection, the least that any answer costs. */
+  readonly kind: `${Moment} ${Way}` | 'signature';
+  readonly count: number;
+}
+
+export type Task = HandshakesTask | HoldTask | TransferTask | LatencyTask;
 
 /** Per handshake, in microseconds. */
 export interface HandshakeSample {
@@ -50,5 +86,14 @@ export interface HoldSample {
   readonly heap: number;
   readonly external: number;
 }
+
+/** In seconds. */
+export interface TransferSample {
+  readonly cpu: number;
+  readonly wall: number;
+}
+
+/** One for each answer, in microseconds. */
+export type LatencySample = readonly number[];
 
 export type Reply<Sample> = { readonly sample: Sample } | { readonly error: string };

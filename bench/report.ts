@@ -16,8 +16,8 @@ export function summarize(values: readonly number[]): Summary {
   };
 }
 
-/** Between two measurements it is interpolated. */
-function quantile(sorted: readonly number[], share: number): number {
+/** Of values in ascending order; between two of them it is interpolated. */
+export function quantile(sorted: readonly number[], share: number): number {
   const position = (sorted.length - 1) * share;
   const below = sorted[Math.floor(position)] ?? Number.NaN;
   const above = sorted[Math.ceil(position)] ?? Number.NaN;
