@@ -39,6 +39,8 @@
         "native/openssl/failure.cc",
         "native/openssl/handshake_log.cc",
         "native/openssl/key_reader.cc",
+        "native/openssl/renegotiation_policy.cc",
+        "native/openssl/resumption.cc",
         "native/openssl/server_verification.cc",
         "native/openssl/session_mark.cc",
         "native/openssl/signature_scheme.cc",

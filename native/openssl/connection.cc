@@ -2,7 +2,6 @@
 
 #include <openssl/err.h>
 
-#include <cstring>
 #include <utility>
 
 namespace tls_client_cert {
@@ -105,7 +104,9 @@ Result<std::unique_ptr<Connection>> Connection::Create(
 }
 
 Connection::Connection(Context::Pointer context, ConnectionOptions options)
-    : context_(std::move(context)), options_(std::move(options)) {
+    : context_(std::move(context)),
+      options_(std::move(options)),
+      renegotiation_policy_(options_.renegotiation_limit) {
   mark_.trust = context_->trust_digest();
 }
 
@@ -123,46 +124,20 @@ bool Connection::Open() {
   return SSL_set_ex_data(ssl_.get(), ConnectionIndex(), this) == 1;
 }
 
-// A session that cannot be offered costs a full handshake and nothing else.
 void Connection::OfferSession() {
-  if (options_.session.empty()) return;
-  const ErrorMark errors;
-  const SslSessionPointer session = ParseSession(options_.session);
+  Self self;
+  self.trust = context_->trust_digest();
+  self.credentials = options_.credentials;
+  if (options_.session_credential) {
+    self.credentials.push_back(options_.session_credential);
+  }
+  self.declines =
+      options_.session_declined ||
+      (options_.credentials.empty() && !options_.asks_for_client_cert &&
+       !context_->AsksForClientCert());
+  const SslSessionPointer session = resumption_.Choose(options_.session, self);
   Bytes().swap(options_.session);
-  if (!session) return;
-  const std::optional<SessionMark> mark = ReadSessionMark(session.get());
-  if (!mark || !MayOffer(*mark)) return;
-  // It is taken over when the server resumes it.
-  if (SSL_set_session(ssl_.get(), session.get()) == 1) offered_ = *mark;
-}
-
-bool Connection::MayOffer(const SessionMark& mark) {
-  if (mark.trust.empty() || mark.trust != context_->trust_digest()) {
-    return false;
-  }
-  switch (mark.identity) {
-    case SessionMark::Identity::kUnasked:
-      return true;
-    case SessionMark::Identity::kDeclined:
-      return options_.session_declined ||
-             (options_.credentials.empty() && !options_.asks_for_client_cert &&
-              !context_->AsksForClientCert());
-    case SessionMark::Identity::kOne: {
-      std::vector<Credential::Pointer> candidates = options_.credentials;
-      if (options_.session_credential) {
-        candidates.push_back(options_.session_credential);
-      }
-      for (const Credential::Pointer& candidate : candidates) {
-        if (candidate->fingerprint() != mark.certificate) continue;
-        resumed_as_ = candidate;
-        return true;
-      }
-      return false;
-    }
-    case SessionMark::Identity::kSeveral:
-      return false;
-  }
-  return false;
+  if (session) SSL_set_session(ssl_.get(), session.get());
 }
 
 void Connection::Receive(BytesView ciphertext) {
@@ -241,8 +216,9 @@ std::optional<Failure> Connection::Renegotiate() {
       (SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN) != 0) {
     return Failure{FailureReason::kNotOpen, 0, "", {}};
   }
-  if (const auto reason = WhyNotRenegotiate())
-    return Failure{*reason, 0, {}, {}};
+  if (const auto reason = RenegotiationPolicy::WhyNot(ssl_.get())) {
+    return Failure{*reason, 0, "", {}};
+  }
   // The one under way will do: OpenSSL would put a second behind it.
   if (SSL_version(ssl_.get()) < TLS1_3_VERSION &&
       (SSL_in_init(ssl_.get()) || SSL_renegotiate_pending(ssl_.get()) != 0)) {
@@ -267,30 +243,13 @@ bool Connection::MustReadFirst() const {
   return !log_.in_handshake() || !log_.server_hello_received();
 }
 
-bool Connection::AgreedOnHttp2() const {
-  const BytesView protocol = alpn_protocol();
-  return protocol.size == 2 && std::memcmp(protocol.data, "h2", 2) == 0;
-}
-
-std::optional<FailureReason> Connection::WhyNotRenegotiate() {
-  // RFC 5746, section 4.2: without its extension nothing ties the handshakes
-  // together. SSL_OP_LEGACY_SERVER_CONNECT may have let such a server in.
-  if (SSL_version(ssl_.get()) < TLS1_3_VERSION &&
-      SSL_get_secure_renegotiation_support(ssl_.get()) != 1) {
-    return FailureReason::kRenegotiationInsecure;
-  }
-  // RFC 9113, section 9.2.1
-  if (AgreedOnHttp2()) return FailureReason::kForbiddenByHttp2;
-  return std::nullopt;
-}
-
 // What the last operation led to, beyond its result.
 void Connection::Observe() {
   if (!established_) {
     if (SSL_is_init_finished(ssl_.get()) != 1) return;
     established_ = true;
-    resumed_ = session_reused() && offered_.has_value();
-    if (resumed_) mark_ = *offered_;
+    resumed_ = session_reused() && resumption_.mark().has_value();
+    if (resumed_) mark_ = *resumption_.mark();
     return;
   }
   const int begun = static_cast<int>(SSL_total_renegotiations(ssl_.get()));
@@ -410,7 +369,7 @@ Bytes Connection::session() const {
 
 int Connection::static_credential() const {
   const Credential::Pointer& in_use =
-      resumed_as_somebody() && !installed_ ? resumed_as_ : installed_;
+      resumed_ && !installed_ ? resumption_.credential() : installed_;
   for (size_t i = 0; i < options_.credentials.size(); i++) {
     if (options_.credentials[i] == in_use) return static_cast<int>(i);
   }
@@ -490,7 +449,7 @@ int Connection::OnCertificateRequest(SSL* ssl, void*) {
                        : RequestPhase::kRenegotiation;
   }
   // RFC 8740: on HTTP/2, which request is it about?
-  if (self->phase_ == RequestPhase::kPostHandshake && self->AgreedOnHttp2()) {
+  if (self->phase_ == RequestPhase::kPostHandshake && AgreedOnHttp2(ssl)) {
     self->Fail({FailureReason::kForbiddenByHttp2, 0, "", {}});
     return 0;
   }
@@ -538,19 +497,7 @@ void Connection::OnHelloRequest() {
   // In the middle of a handshake it means nothing (RFC 5246, 7.4.1.1).
   if (log_.in_handshake()) return;
   if ((SSL_get_options(ssl_.get()) & SSL_OP_NO_RENEGOTIATION) != 0) return;
-  std::optional<FailureReason> reason = WhyNotRenegotiate();
-  if (renegotiation_disabled_) reason = FailureReason::kRenegotiationDisabled;
-  if (!reason) {
-    const auto now = std::chrono::steady_clock::now();
-    const RenegotiationLimit& limit = options_.renegotiation_limit;
-    if (hello_requests_ == 0 || now - window_start_ >= limit.window) {
-      window_start_ = now;
-      hello_requests_ = 0;
-    }
-    if (++hello_requests_ > limit.count) {
-      reason = FailureReason::kRenegotiationLimit;
-    }
-  }
+  const auto reason = renegotiation_policy_.WhyRefuse(ssl_.get());
   if (!reason) return;
   SSL_set_options(ssl_.get(), SSL_OP_NO_RENEGOTIATION);
   Fail({*reason, 0, "", {}});

@@ -3,7 +3,6 @@
 #ifndef TLS_CLIENT_CERT_OPENSSL_CONNECTION_H_
 #define TLS_CLIENT_CERT_OPENSSL_CONNECTION_H_
 
-#include <chrono>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -18,6 +17,8 @@
 #include "failure.h"
 #include "handshake_log.h"
 #include "pointers.h"
+#include "renegotiation_policy.h"
+#include "resumption.h"
 #include "server_verification.h"
 #include "session_mark.h"
 
@@ -32,12 +33,6 @@ enum class Step {
   kFailed,          // failure() says why; no call will succeed any more
   kNewSession,      // a session to keep: TakeSession, then call again
   kRenegotiated,    // TLS 1.2: another handshake is complete; call again
-};
-
-// How often a server may ask for a handshake within a connection.
-struct RenegotiationLimit {
-  int count = 3;
-  std::chrono::seconds window{600};
 };
 
 struct ConnectionOptions {
@@ -103,7 +98,7 @@ class Connection {
   // kRenegotiated. A failure is only of this call.
   std::optional<Failure> Renegotiate();
   // From now on a server that asks for a renegotiation fails the connection.
-  void DisableRenegotiation() { renegotiation_disabled_ = true; }
+  void DisableRenegotiation() { renegotiation_policy_.Disable(); }
 
   // In answer to kWantVerify. `error` is an X509_V_ERR_… code.
   // After a resumption it is what was found when the session was made.
@@ -138,7 +133,7 @@ class Connection {
   // The session was made under a certificate: with static_credential() -1 it
   // was ConnectionOptions::session_credential.
   bool resumed_as_somebody() const {
-    return resumed_ && resumed_as_ != nullptr;
+    return resumed_ && resumption_.credential() != nullptr;
   }
   // Whether the last handshake resumed a session, SSL_session_reused(3).
   bool session_reused() const { return SSL_session_reused(ssl_.get()) == 1; }
@@ -162,12 +157,9 @@ class Connection {
 
   bool Open();
   void OfferSession();
-  bool MayOffer(const SessionMark& mark);
   void Observe();
   Step WithNotices(Step step);
   bool MustReadFirst() const;
-  bool AgreedOnHttp2() const;
-  std::optional<FailureReason> WhyNotRenegotiate();
   template <typename Operation>
   Step Run(Operation operation);
   Step Conclude(int result);
@@ -197,13 +189,10 @@ class Connection {
   ClientCert client_cert_;
   Credential::Pointer installed_;
   SessionMark mark_;
-  std::optional<SessionMark> offered_;
+  Resumption resumption_;
   bool resumed_ = false;
-  Credential::Pointer resumed_as_;
   std::deque<SslSessionPointer> new_sessions_;
-  bool renegotiation_disabled_ = false;
-  int hello_requests_ = 0;  // since window_start_
-  std::chrono::steady_clock::time_point window_start_;
+  RenegotiationPolicy renegotiation_policy_;
   int renegotiations_ = 0;  // complete ones
   bool renegotiated_ = false;
   std::optional<Failure> failure_;

@@ -1,0 +1,38 @@
+#include "resumption.h"
+
+#include "error_stack.h"
+
+namespace tls_client_cert {
+
+SslSessionPointer Resumption::Choose(BytesView der, const Self& self) {
+  if (der.size == 0) return nullptr;
+  const ErrorMark errors;
+  SslSessionPointer session = ParseSession(der);
+  if (!session) return nullptr;
+  std::optional<SessionMark> mark = ReadSessionMark(session.get());
+  if (!mark || !Fits(*mark, self)) return nullptr;
+  mark_ = std::move(mark);
+  return session;
+}
+
+bool Resumption::Fits(const SessionMark& mark, const Self& self) {
+  if (mark.trust.empty() || mark.trust != self.trust) return false;
+  switch (mark.identity) {
+    case SessionMark::Identity::kUnasked:
+      return true;
+    case SessionMark::Identity::kDeclined:
+      return self.declines;
+    case SessionMark::Identity::kOne:
+      for (const Credential::Pointer& credential : self.credentials) {
+        if (credential->fingerprint() != mark.certificate) continue;
+        credential_ = credential;
+        return true;
+      }
+      return false;
+    case SessionMark::Identity::kSeveral:
+      return false;
+  }
+  return false;
+}
+
+}  // namespace tls_client_cert
