@@ -48,8 +48,9 @@ Result<Context::Pointer> Context::Create(const ContextOptions& options) {
       SSL_CTX_set1_sigalgs_list(ctx, options.signature_schemes->c_str()) != 1) {
     return fail(FailureReason::kSignatureSchemes);
   }
-  // Renegotiation that RFC 5746 does not protect lets a third party put words
-  // in front of the client's: no option brings it back.
+  // On a client this lets servers in that do not protect renegotiation (RFC
+  // 5746). Whoever means that has SSL_OP_LEGACY_SERVER_CONNECT, and still gets
+  // no renegotiation: RenegotiationPolicy.
   constexpr uint64_t kNever = SSL_OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION;
   SSL_CTX_set_options(ctx,
                       (options.options & ~kNever) | kNoCertificateCompression);

@@ -1,7 +1,6 @@
 /** Apache httpd, which asks when a path demands it: in the middle of a connection. */
 import { createHash, randomBytes } from 'node:crypto';
 import {
-  type CertificateRequest,
   type ClientCertAnswer,
   type ConnectionOptions,
   Credential,
@@ -10,17 +9,17 @@ import {
 import { type ApacheOptions, type ApacheReport, startApache } from '../support/apache';
 import {
   type AnyError,
+  answering,
   credentialOf,
   dial,
   endedBy,
   hangUp,
-  later,
   PROTOCOLS,
   secured,
 } from '../support/client';
+import { httpOver } from '../support/http-client';
 import { loadPki } from '../support/pki';
-import type { ServerProcess } from '../support/watchdog';
-import { httpOver } from './http';
+import { type ServerProcess, withServer } from '../support/server-process';
 
 const pki = loadPki();
 const deep = new Credential(credentialOf(pki.deepClient));
@@ -38,17 +37,10 @@ const MISSING = { 'TLSv1.2': 'handshake_failure', 'TLSv1.3': 'certificate_requir
 
 const SUSPENDED_MS = 50;
 
-async function withApache(
+const withApache = (
   options: ApacheOptions,
   use: (server: ServerProcess) => Promise<void>,
-): Promise<void> {
-  const server = await startApache(options);
-  try {
-    await use(server);
-  } finally {
-    await server.stop();
-  }
-}
+): Promise<void> => withServer(startApache(options), use);
 
 /**
  * A connection whose callback answers late, and the requests it was called with. A list holds the
@@ -59,19 +51,9 @@ async function connectTo(
   answers: Credential | null | readonly ClientCertAnswer[],
   options: ConnectionOptions = {},
 ) {
-  const requests: CertificateRequest[] = [];
   const inTurn = answers === null || answers instanceof Credential ? [answers] : answers;
-  const socket = await secured(
-    dial(server, {
-      clientCertCallback: (request) => {
-        const answer = inTurn[requests.push(request) - 1];
-        // One too many must not pass for a client that declines.
-        if (answer === undefined) throw new Error(`request ${requests.length} was not expected`);
-        return later(answer, SUSPENDED_MS);
-      },
-      ...options,
-    }),
-  );
+  const { requests, clientCertCallback } = answering(inTurn, SUSPENDED_MS);
+  const socket = await secured(dial(server, { clientCertCallback, ...options }));
   return { socket, requests, ask: httpOver<ApacheReport>(socket) };
 }
 

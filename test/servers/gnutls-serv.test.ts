@@ -1,13 +1,8 @@
 /** gnutls-serv: that a server other than OpenSSL's asks, asks later, and reads what was sent. */
 import { X509Certificate } from 'node:crypto';
+import { type ClientCertAnswer, type ConnectionOptions, Credential } from '../../lib/index';
 import {
-  type CertificateRequest,
-  type ClientCertAnswer,
-  type ConnectionOptions,
-  Credential,
-  type TLSSocket,
-} from '../../lib/index';
-import {
+  answering,
   credentialOf,
   deferred,
   dial,
@@ -28,8 +23,9 @@ import {
   receivedCertificateMessages,
   startGnutlsServ,
 } from '../support/gnutls-serv';
+import { expectEcho, hears } from '../support/hears';
 import { type Identity, loadPki } from '../support/pki';
-import type { ServerProcess } from '../support/watchdog';
+import { type ServerProcess, withServer } from '../support/server-process';
 
 const pki = loadPki();
 const deep = new Credential(credentialOf(pki.deepClient));
@@ -53,17 +49,10 @@ function messageLength(
   return protocol === 'TLSv1.2' ? list : 1 + CONTEXT_LENGTH[phase] + list + 2 * sizes.length;
 }
 
-async function withGnutlsServ(
+const withGnutlsServ = (
   options: GnutlsServOptions,
   use: (server: ServerProcess) => Promise<void>,
-): Promise<void> {
-  const server = await startGnutlsServ(options);
-  try {
-    await use(server);
-  } finally {
-    await server.stop();
-  }
-}
+): Promise<void> => withServer(startGnutlsServ(options), use);
 
 /** A client that answers one request after another, late, and what it was asked and told. */
 function client(
@@ -71,44 +60,9 @@ function client(
   answers: readonly ClientCertAnswer[],
   options: ConnectionOptions = {},
 ) {
-  const requests: CertificateRequest[] = [];
-  const socket = dial(server, {
-    clientCertCallback: (request) => {
-      const answer = answers[requests.push(request) - 1];
-      // One too many must not pass for a client that declines.
-      if (answer === undefined) throw new Error(`request ${requests.length} was not expected`);
-      return later(answer, SUSPENDED_MS);
-    },
-    ...options,
-  });
+  const { requests, clientCertCallback } = answering(answers, SUSPENDED_MS);
+  const socket = dial(server, { clientCertCallback, ...options });
   return { socket, requests, hears: hears(socket) };
-}
-
-/** A function that resolves when exactly this text has come since it last did. */
-function hears(socket: TLSSocket): (text: string) => Promise<void> {
-  let heard = '';
-  let waiting = { text: '', done: () => {} };
-  const check = () => {
-    if (heard.length >= waiting.text.length) waiting.done();
-  };
-  socket.setEncoding('utf8').on('data', (text: string) => {
-    heard += text;
-    check();
-  });
-  return async (text) => {
-    const arrived = deferred();
-    waiting = { text, done: arrived.resolve };
-    check();
-    await within(JSON.stringify(text), arrived.promise);
-    expect(heard).toBe(text);
-    heard = '';
-  };
-}
-
-/** Has the server echo, which shows that the connection works and that earlier data has passed. */
-async function expectEcho(socket: TLSSocket, heard: (text: string) => Promise<void>, line: string) {
-  socket.write(line);
-  await heard(line);
 }
 
 describe.each(PROTOCOLS)('gnutls-serv, %s', (protocol) => {

@@ -10,10 +10,10 @@ import {
   secured,
   within,
 } from '../support/client';
+import { type HttpResponse, httpOver } from '../support/http-client';
 import { type NginxOptions, type NginxReport, startNginx } from '../support/nginx';
 import { loadPki } from '../support/pki';
-import type { ServerProcess } from '../support/watchdog';
-import { type HttpResponse, httpOver } from './http';
+import { type ServerProcess, withServer } from '../support/server-process';
 
 const pki = loadPki();
 const deep = new Credential(credentialOf(pki.deepClient));
@@ -23,17 +23,10 @@ const withoutChain = new Credential({ cert: pki.deepClient.cert, key: pki.deepCl
 const NEW = '.';
 const RESUMED = 'r';
 
-async function withNginx(
+const withNginx = (
   options: NginxOptions,
   use: (server: ServerProcess) => Promise<void>,
-): Promise<void> {
-  const server = await startNginx(options);
-  try {
-    await use(server);
-  } finally {
-    await server.stop();
-  }
-}
+): Promise<void> => withServer(startNginx(options), use);
 
 interface Visit {
   readonly socket: TLSSocket;

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadPki } from './pki';
-import { type ServerProcess, startServerProcess } from './watchdog';
+import { type ServerProcess, startServerProcess } from './server-process';
 
 export interface ApacheOptions {
   readonly protocol: 'TLSv1.2' | 'TLSv1.3';

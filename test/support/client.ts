@@ -1,6 +1,12 @@
 /** Connects this package's client to a test server and waits for how it ends, within bounds. */
 import { X509Certificate } from 'node:crypto';
-import type { ConnectionOptions, TLSClientCertError, TLSSocket } from '../../lib/index';
+import type {
+  CertificateRequest,
+  ClientCertAnswer,
+  ConnectionOptions,
+  TLSClientCertError,
+  TLSSocket,
+} from '../../lib/index';
 import { connect } from '../../lib/index';
 import { type Identity, loadPki } from './pki';
 import { type SServer, type SServerOptions, startSServer } from './s-server';
@@ -164,4 +170,16 @@ export function credentialOf(identity: Identity & { readonly chain?: string }) {
 /** Fulfilled with `value` a little later: many turns of the event loop, but no test's patience. */
 export function later<T>(value: T, ms = 20): Promise<T> {
   return new Promise((resolve) => setTimeout(resolve, ms, value));
+}
+
+/** A callback that gives one answer after another, late, and the requests it was called with. */
+export function answering(answers: readonly ClientCertAnswer[], ms?: number) {
+  const requests: CertificateRequest[] = [];
+  const clientCertCallback = (request: CertificateRequest) => {
+    const answer = answers[requests.push(request) - 1];
+    // One too many must not pass for a client that declines.
+    if (answer === undefined) throw new Error(`request ${requests.length} was not expected`);
+    return later(answer, ms);
+  };
+  return { requests, clientCertCallback };
 }

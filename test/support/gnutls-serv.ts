@@ -1,6 +1,6 @@
 /** Starts real `gnutls-serv --echo` processes, a TLS stack that is not OpenSSL. */
 import { loadPki } from './pki';
-import { type ServerProcess, startServerProcess } from './watchdog';
+import { type ServerProcess, startServerProcess } from './server-process';
 
 export interface GnutlsServOptions {
   readonly protocol: 'TLSv1.2' | 'TLSv1.3';
@@ -8,6 +8,8 @@ export interface GnutlsServOptions {
   readonly requestCert?: 'no' | 'optional' | 'required';
   /** Refuse a certificate that does not lead to `pki.clientCaA`'s root. Default `true`. */
   readonly verifyCert?: boolean;
+  /** `false`: as a server from before RFC 5746, with renegotiation all the same. Default `true`. */
+  readonly secureRenegotiation?: boolean;
 }
 
 /** The lines that a client sends to have the server ask once more. */
@@ -32,7 +34,8 @@ export function startGnutlsServ(options: GnutlsServOptions): Promise<ServerProce
       const version = options.protocol.replace('TLSv', 'TLS');
       // Level 4 names each handshake message: it prints certificates of the first handshake only.
       const args = ['--echo', '--port', String(port), '--debug', '4'];
-      args.push('--priority', `NORMAL:-VERS-ALL:+VERS-${version}`);
+      const insecure = options.secureRenegotiation === false ? ':%DISABLE_SAFE_RENEGOTIATION' : '';
+      args.push('--priority', `NORMAL:-VERS-ALL:+VERS-${version}${insecure}`);
       args.push('--x509certfile', pki.server.certPath, '--x509keyfile', pki.server.keyPath);
       args.push('--x509cafile', pki.clientCaA.certPath);
       if (options.requestCert === 'no') args.push('--disable-client-cert');

@@ -5,6 +5,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
 import { registerLeftover } from './leftovers';
 import type { Identity } from './pki';
+import { Waiting } from './waiting';
 
 export interface NodeServerOptions extends Omit<TlsOptions, 'cert' | 'key'> {
   readonly identity: Pick<Identity, 'cert' | 'key'>;
@@ -63,7 +64,10 @@ export class NodeServer {
   readonly handshakeErrors: Error[] = [];
   readonly #forget = registerLeftover(() => this.close());
   readonly #sockets = new Set<Socket>();
-  readonly #changed = new Set<() => void>();
+  readonly #waiting = new Waiting((why) => {
+    const errors = this.handshakeErrors.map((error) => error.message).join('; ') || 'none';
+    return new Error(`node server: ${why}; failed handshakes: ${errors}`);
+  });
 
   /** @internal Use `startNodeServer`. */
   constructor(server: Server, onConnection: (socket: TLSSocket) => void) {
@@ -74,13 +78,13 @@ export class NodeServer {
     });
     server.on('tlsClientError', (error) => {
       this.handshakeErrors.push(error);
-      this.#notify();
+      this.#waiting.changed();
     });
     server.on('secureConnection', (socket) => {
       // A client that vanishes is an everyday event here; tests look at the client's side.
       socket.on('error', () => {});
       this.connections.push(describe(socket));
-      this.#notify();
+      this.#waiting.changed();
       onConnection(socket);
     });
   }
@@ -95,13 +99,13 @@ export class NodeServer {
   }
 
   /** What the `nth` completed handshake showed, the first by default. */
-  sawClient(nth = 1, ms = 5_000): Promise<SeenConnection> {
-    return this.#until(`handshake ${nth}`, ms, () => this.connections[nth - 1]);
+  sawClient(nth = 1, ms?: number): Promise<SeenConnection> {
+    return this.#waiting.until(`handshake ${nth}`, () => this.connections[nth - 1], ms);
   }
 
   /** The `nth` handshake that failed on the server's side. */
-  sawHandshakeError(nth = 1, ms = 5_000): Promise<Error> {
-    return this.#until(`failed handshake ${nth}`, ms, () => this.handshakeErrors[nth - 1]);
+  sawHandshakeError(nth = 1, ms?: number): Promise<Error> {
+    return this.#waiting.until(`failed handshake ${nth}`, () => this.handshakeErrors[nth - 1], ms);
   }
 
   /** Cuts every connection and resolves when the port is free. */
@@ -115,32 +119,6 @@ export class NodeServer {
       (socket) => new Promise<void>((resolve) => socket.destroy().once('close', () => resolve())),
     );
     await Promise.all([closed, ...gone]);
-  }
-
-  #until<T>(what: string, ms: number, look: () => T | undefined): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const check = () => {
-        const found = look();
-        if (found === undefined) return;
-        finish();
-        resolve(found);
-      };
-      const timer = setTimeout(() => {
-        finish();
-        const errors = this.handshakeErrors.map((error) => error.message).join('; ') || 'none';
-        reject(new Error(`node server: no ${what} in ${ms} ms; failed handshakes: ${errors}`));
-      }, ms);
-      const finish = () => {
-        clearTimeout(timer);
-        this.#changed.delete(check);
-      };
-      this.#changed.add(check);
-      check();
-    });
-  }
-
-  #notify(): void {
-    for (const check of [...this.#changed]) check();
   }
 }
 

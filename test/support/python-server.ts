@@ -1,16 +1,16 @@
 /** Starts `python_server.py`, a TLS server that takes commands from its client. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { join } from 'node:path';
-import type { Duplex, Readable, Writable } from 'node:stream';
 import { registerLeftover } from './leftovers';
 import { opensslEnvironment } from './openssl';
 import type { Identity } from './pki';
+import { Printed } from './printed';
+
+export { Dialogue, pattern, type Seen } from './dialogue';
 
 /** `TCC_PYTHON` names another one than the first on the PATH; `PYTHON` is what node-gyp heeds. */
 const PYTHON = process.env.TCC_PYTHON ?? process.env.PYTHON ?? 'python3';
 const SCRIPT = join(__dirname, 'python_server.py');
-const DEFAULT_WAIT_MS = 5_000;
 
 const MISSING =
   'The tests need Python 3 with its ssl module (Debian and Ubuntu: apt-get install python3). ' +
@@ -67,30 +67,15 @@ export async function startPythonServer(options: PythonServerOptions): Promise<P
 export class PythonServer {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #forget = registerLeftover(() => this.stop());
-  readonly #checks = new Set<() => void>();
-  readonly #exited: Promise<void>;
-  #spawnError: Error | undefined;
-  #ended = false;
-  #output = '';
+  readonly #printed: Printed;
   #port = 0;
 
   /** @internal Use `startPythonServer`. */
   constructor(child: ChildProcessWithoutNullStreams) {
     this.#child = child;
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8').on('data', (text: string) => {
-        this.#output += text;
-        this.#recheck();
-      });
-    }
-    child.on('error', (error) => {
-      this.#spawnError = error;
-    });
+    this.#printed = new Printed('python server', child);
     child.stdin.on('error', () => {});
-    this.#exited = once(child, 'close').then(
-      () => this.#end(),
-      () => this.#end(),
-    );
+    void this.#printed.ended.then(() => this.#forget());
   }
 
   get port(): number {
@@ -103,7 +88,7 @@ export class PythonServer {
 
   /** Both streams. Each connection that ends with an error adds a line `connection: ...`. */
   get output(): string {
-    return this.#output;
+    return this.#printed.output;
   }
 
   /** Lets one connection go on that waits in `ask-then-close cue` or its like. */
@@ -112,42 +97,19 @@ export class PythonServer {
   }
 
   /** Resolves to the text that matches, as soon as it was printed after `from`. */
-  waitFor(pattern: RegExp, from = 0, ms = DEFAULT_WAIT_MS): Promise<string> {
-    return new Promise((resolve, reject) => {
-      const fail = (why: string) => {
-        finish();
-        const cause = this.#spawnError;
-        const words = cause?.message ?? this.#output;
-        reject(new Error(`python server: ${why} ${pattern}. It printed: ${words}`, { cause }));
-      };
-      const check = () => {
-        const found = this.#output.slice(from).match(pattern)?.[0];
-        if (found !== undefined) {
-          finish();
-          resolve(found);
-        } else if (this.#ended) {
-          fail('ended before');
-        }
-      };
-      const timer = setTimeout(() => fail(`nothing in ${ms} ms for`), ms);
-      const finish = () => {
-        clearTimeout(timer);
-        this.#checks.delete(check);
-      };
-      this.#checks.add(check);
-      check();
-    });
+  waitFor(pattern: RegExp, from?: number, ms?: number): Promise<string> {
+    return this.#printed.waitFor(pattern, ms, from);
   }
 
   /** Resolves when the process has ended, after `quit` for instance. */
   ended(): Promise<void> {
-    return this.#exited;
+    return this.#printed.ended;
   }
 
   /** Ends the process and resolves when it is gone. Does no harm twice. */
   async stop(): Promise<void> {
     this.#child.kill('SIGKILL');
-    await this.#exited;
+    await this.#printed.ended;
   }
 
   /** @internal */
@@ -156,118 +118,4 @@ export class PythonServer {
     const line = await this.waitFor(/^PORT \d+$/m, 0, 15_000);
     this.#port = Number(line.slice('PORT '.length));
   }
-
-  #recheck(): void {
-    for (const check of [...this.#checks]) check();
-  }
-
-  #end(): void {
-    this.#ended = true;
-    this.#forget();
-    this.#recheck();
-  }
-}
-
-/** What `who` says. */
-export interface Seen {
-  /** As in `pki`: `CN=client ec256,O=tls-client-cert tests`; `null` for nobody. */
-  readonly subject: string | null;
-  /** SHA-256 of the certificate, in hexadecimal. */
-  readonly fingerprint: string | null;
-  readonly reused: boolean;
-  readonly protocol: string;
-  readonly alpn: string | null;
-}
-
-/** The client's side of the line protocol, over any stream. It reads the stream from now on. */
-export class Dialogue {
-  readonly #writable: Writable;
-  #received = Buffer.alloc(0);
-  #chunks: Buffer[] = [];
-  #size = 0;
-  #ended = false;
-  #check = () => {};
-
-  constructor(readable: Readable, writable: Writable = readable as Duplex) {
-    this.#writable = writable;
-    readable.on('data', (chunk: Buffer) => {
-      this.#chunks.push(chunk);
-      this.#size += chunk.length;
-      this.#check();
-    });
-    for (const event of ['end', 'close']) {
-      readable.on(event, () => {
-        this.#ended = true;
-        this.#check();
-      });
-    }
-  }
-
-  /** Bytes received and not taken. */
-  get buffered(): number {
-    return this.#size;
-  }
-
-  /** Sends a command. The reply, if it has one, is for {@link line} or {@link bytes}. */
-  say(command: string): boolean {
-    return this.#writable.write(`${command}\n`);
-  }
-
-  /** The next line, without its end. */
-  async line(ms = DEFAULT_WAIT_MS): Promise<string> {
-    let end = -1;
-    await this.#until('line', ms, () => {
-      end = this.#all().indexOf(10);
-      return end >= 0;
-    });
-    return String(this.#take(end + 1).subarray(0, -1));
-  }
-
-  /** The next `size` bytes. */
-  async bytes(size: number, ms = 15_000): Promise<Buffer> {
-    await this.#until(`${size} bytes`, ms, () => this.#size >= size);
-    return this.#take(size);
-  }
-
-  /** Asks whom the server sees. */
-  async who(): Promise<Seen> {
-    this.say('who');
-    return JSON.parse(await this.line()) as Seen;
-  }
-
-  #until(what: string, ms: number, ready: () => boolean): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const finish = (error?: Error) => {
-        clearTimeout(timer);
-        this.#check = () => {};
-        if (error === undefined) resolve();
-        else reject(error);
-      };
-      const got = () => `; got ${this.#size} bytes: ${this.#all().subarray(0, 200)}`;
-      const timer = setTimeout(() => finish(new Error(`no ${what} in ${ms} ms${got()}`)), ms);
-      this.#check = () => {
-        if (ready()) finish();
-        else if (this.#ended) finish(new Error(`the stream ended before the ${what}${got()}`));
-      };
-      this.#check();
-    });
-  }
-
-  #all(): Buffer {
-    this.#received = Buffer.concat([this.#received, ...this.#chunks]);
-    this.#chunks = [];
-    return this.#received;
-  }
-
-  #take(size: number): Buffer {
-    const taken = this.#all().subarray(0, size);
-    this.#received = this.#received.subarray(size);
-    this.#size -= size;
-    return taken;
-  }
-}
-
-/** What `source` sends: byte `i` of the stream is `i % 251`. */
-export function pattern(size: number): Buffer {
-  return Buffer.alloc(size, Buffer.from(Array.from({ length: 251 }, (_, i) => i)));
 }

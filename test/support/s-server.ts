@@ -1,10 +1,10 @@
 /** Starts real `openssl s_server` processes and waits for what they print. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import type { X509Certificate } from 'node:crypto';
-import { once } from 'node:events';
 import { registerLeftover } from './leftovers';
 import { OPENSSL, opensslEnvironment } from './openssl';
 import type { Identity } from './pki';
+import { Printed } from './printed';
 import {
   clientCertificateMessages,
   completedHandshakes,
@@ -35,7 +35,6 @@ export interface SServerOptions {
   readonly args?: readonly string[];
 }
 
-const DEFAULT_WAIT_MS = 5_000;
 const PROTOCOL_FLAGS = { 'TLSv1.2': '-tls1_2', 'TLSv1.3': '-tls1_3' } as const;
 
 /** Resolves once the server listens on a free port of 127.0.0.1. */
@@ -76,35 +75,20 @@ export class SServer {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #watchdog: ReturnType<typeof startWatchdog>;
   readonly #forget = registerLeftover(() => this.stop());
-  readonly #checks = new Set<() => void>();
-  readonly #exited: Promise<void>;
-  #spawnError: Error | undefined;
-  #ended = false;
-  #stdout = '';
-  #output = '';
+  readonly #printed: Printed;
   #port = 0;
 
   /** @internal Use `startSServer`. */
   constructor(child: ChildProcessWithoutNullStreams) {
     this.#child = child;
     this.#watchdog = startWatchdog(child.pid);
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8');
-      stream.on('data', (text: string) => {
-        if (stream === child.stdout) this.#stdout += text;
-        this.#output += text;
-        this.#recheck();
-      });
-    }
-    child.on('error', (error) => {
-      this.#spawnError = error;
-    });
+    this.#printed = new Printed('s_server', child, withoutDumps);
     // Writing to a server that has gone is a test's failure to wait, not a crash of the run.
     child.stdin.on('error', () => {});
-    this.#exited = once(child, 'close').then(
-      () => this.#end(),
-      () => this.#end(),
-    );
+    void this.#printed.ended.then(() => {
+      this.#forget();
+      this.#watchdog?.kill('SIGKILL');
+    });
   }
 
   get port(): number {
@@ -117,41 +101,35 @@ export class SServer {
 
   /** Everything printed so far, both streams; their order among each other is not certain. */
   get output(): string {
-    return this.#output;
+    return this.#printed.output;
   }
 
   /**
    * Resolves to the text that matches, as soon as it has been printed. Looks from `from`, an
    * earlier `output.length`, so that a test can wait for the second of two like lines.
    */
-  waitFor(pattern: RegExp | string, ms = DEFAULT_WAIT_MS, from = 0): Promise<string> {
-    return this.#until(String(pattern), ms, () => {
-      const text = this.#output.slice(from);
-      if (typeof pattern === 'string') return text.includes(pattern) ? pattern : undefined;
-      return text.match(pattern)?.[0];
-    });
+  waitFor(pattern: RegExp | string, ms?: number, from?: number): Promise<string> {
+    return this.#printed.waitFor(pattern, ms, from);
   }
 
   /** What the server saw in its `nth` completed handshake, the first by default. */
-  sawClient(nth = 1, ms = DEFAULT_WAIT_MS): Promise<SeenClient> {
-    return this.#until(`handshake ${nth}`, ms, () => completedHandshakes(this.#stdout)[nth - 1]);
+  sawClient(nth = 1, ms?: number): Promise<SeenClient> {
+    const look = () => completedHandshakes(this.#printed.stdout)[nth - 1];
+    return this.#printed.until(`handshake ${nth}`, look, ms);
   }
 
   /**
    * The certificates in the `nth` Certificate message that any client sent, in any phase:
    * initial, post-handshake or renegotiated. Empty for a client that declined.
    */
-  clientChain(nth = 1, ms = DEFAULT_WAIT_MS): Promise<readonly X509Certificate[]> {
-    return this.#until(
-      `client Certificate message ${nth}`,
-      ms,
-      () => clientCertificateMessages(this.#stdout)[nth - 1],
-    );
+  clientChain(nth = 1, ms?: number): Promise<readonly X509Certificate[]> {
+    const look = () => clientCertificateMessages(this.#printed.stdout)[nth - 1];
+    return this.#printed.until(`client Certificate message ${nth}`, look, ms);
   }
 
   /** How many Certificate messages clients have sent so far, empty ones included. */
   get clientCertificateMessageCount(): number {
-    return clientCertificateMessages(this.#stdout).length;
+    return clientCertificateMessages(this.#printed.stdout).length;
   }
 
   /**
@@ -171,50 +149,12 @@ export class SServer {
     // First, so that it cannot aim at a process number that has been given away again.
     this.#watchdog?.kill('SIGKILL');
     this.#child.kill('SIGKILL');
-    await this.#exited;
+    await this.#printed.ended;
   }
 
   /** @internal */
   async listening(): Promise<void> {
     const line = await this.waitFor(/^ACCEPT \S+:\d+$/m);
     this.#port = Number(line.slice(line.lastIndexOf(':') + 1));
-  }
-
-  #until<T>(what: string, ms: number, look: () => T | undefined): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const fail = (why: string) => {
-        finish();
-        const cause = this.#spawnError;
-        const words = withoutDumps(this.#output);
-        reject(new Error(`s_server: ${why}: ${what}. It printed:\n${words}`, { cause }));
-      };
-      const check = () => {
-        const found = look();
-        if (found !== undefined) {
-          finish();
-          resolve(found);
-        } else if (this.#ended) {
-          fail('ended before');
-        }
-      };
-      const timer = setTimeout(() => fail(`nothing in ${ms} ms for`), ms);
-      const finish = () => {
-        clearTimeout(timer);
-        this.#checks.delete(check);
-      };
-      this.#checks.add(check);
-      check();
-    });
-  }
-
-  #recheck(): void {
-    for (const check of [...this.#checks]) check();
-  }
-
-  #end(): void {
-    this.#ended = true;
-    this.#forget();
-    this.#watchdog?.kill('SIGKILL');
-    this.#recheck();
   }
 }

@@ -1,7 +1,7 @@
 /** HTTP over one connection of ours, kept alive: Node's own client does the talking. */
 import { Agent, type IncomingMessage, request } from 'node:http';
 import type { TLSSocket } from '../../lib/index';
-import { within } from '../support/client';
+import { within } from './client';
 
 export interface HttpResponse<Report> {
   readonly status: number | undefined;

@@ -7,7 +7,7 @@ import { startApache } from '../support/apache';
 import { later, within } from '../support/client';
 import { startGnutlsServ } from '../support/gnutls-serv';
 import { startNginx } from '../support/nginx';
-import { type ServerRecipe, startServerProcess } from '../support/watchdog';
+import { type ServerRecipe, startServerProcess } from '../support/server-process';
 
 /** A server in one line of JavaScript, which listens on `port`. */
 function script(code: string): ServerRecipe {
