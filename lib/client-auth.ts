@@ -2,7 +2,8 @@ import type { Credential } from './credential';
 import { TLSClientCertError } from './errors';
 
 /**
- * What became of the server's request for a client certificate.
+ * What became of the server's request for a client certificate, in the last handshake or after it. A
+ * renegotiation in full in which the server does not ask leaves it with none: `'not-requested'`.
  *
  * A server that was refused before its request was read has status `'not-requested'` (TLS 1.2).
  *
@@ -10,12 +11,18 @@ import { TLSClientCertError } from './errors';
  * not that it was accepted.
  */
 export type ClientAuth =
-  | { readonly status: 'not-requested'; readonly requested: false; readonly sent: false }
+  | {
+      readonly status: 'not-requested';
+      readonly requested: false;
+      readonly sent: false;
+      readonly credential?: undefined;
+    }
   | {
       /** Asked, and not answered yet. */
       readonly status: 'pending';
       readonly requested: true;
       readonly sent: false;
+      readonly credential?: undefined;
     }
   | {
       readonly status: 'sent';
@@ -40,6 +47,7 @@ export type ClientAuth =
       readonly sent: false;
       /** The callback declined, or there was neither a callback nor a certificate. */
       readonly reason: 'callback' | 'nothing-configured';
+      readonly credential?: undefined;
     }
   | {
       /** Nothing was sent, and the connection failed with `error`. */
@@ -47,6 +55,7 @@ export type ClientAuth =
       readonly requested: true;
       readonly sent: false;
       readonly error: Error;
+      readonly credential?: undefined;
     };
 
 export const NOT_REQUESTED: ClientAuth = {

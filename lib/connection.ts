@@ -48,7 +48,8 @@ export type ConnectionResult =
 /** Whom a {@link Connection} tells about what happens beside the results of its operations. */
 export interface ConnectionListener {
   /**
-   * A suspended operation can go on, or has something new to say: call it again. Never called from
+   * A suspended operation can go on, or has something new to say: call it again. That is when the
+   * answer came, when there is a {@link Suspension}, and after `receiveEnd()`. Never called from
    * within an operation.
    */
   resumed?(): void;
@@ -93,6 +94,7 @@ export class Connection {
   #answered: Credential | undefined;
   #declined = false;
   #abandoned = false;
+  #shutDown = false;
   #running = false;
   #clientAuth: ClientAuth = NOT_REQUESTED;
 
@@ -145,6 +147,7 @@ export class Connection {
     this.#abandoned = true;
     this.#native?.abandon();
     if (!this.#established) this.handshake();
+    this.#notify();
   }
 
   /** Bytes received and not yet used. */
@@ -190,8 +193,18 @@ export class Connection {
     return this.#run((native) => native.read(typeof target === 'function' ? target() : target));
   }
 
-  /** Encrypts plaintext; `bytes` tells how much was taken, which may be less than all. */
+  /**
+   * Encrypts plaintext; `bytes` tells how much was taken, which may be less than all.
+   *
+   * @throws {@link TLSClientCertError} `ERR_STREAM_WRITE_AFTER_END`: `shutdown()` is done.
+   */
   write(plaintext: Uint8Array): ConnectionResult {
+    if (this.#shutDown) {
+      throw new TLSClientCertError(
+        'ERR_STREAM_WRITE_AFTER_END',
+        'After shutdown() nothing can be written: close_notify was the end.',
+      );
+    }
     // What is written now would reach nobody.
     if (this.#abandoned) return this.#error === undefined ? WANT_READ : this.#fail(this.#error);
     return this.#run((native) => native.write(plaintext));
@@ -200,7 +213,9 @@ export class Connection {
   /** Sends close_notify, once no handshake is under way; it does not wait for the peer's. */
   shutdown(): ConnectionResult {
     if (this.#abandoned) return this.#error === undefined ? WANT_READ : this.#fail(this.#error);
-    return this.#run((native) => -native.shutdown());
+    const result = this.#run((native) => -native.shutdown());
+    this.#shutDown ||= result.status === 'done';
+    return result;
   }
 
   /**
@@ -305,6 +320,7 @@ export class Connection {
   #failure(native: NativeConnection): Error {
     const failure = native.failure();
     if (this.#abandoned && failure?.alert === undefined) return gaveUpError();
+    const auth = this.clientAuth;
     const shown = this.#shown(native);
     const credential = shown ?? this.#settings.secureContext.credentials[0];
     // What these are about is the credential that was to be sent.
@@ -313,7 +329,7 @@ export class Connection {
     return unusable
       ? unusableError(failure, credential.subject)
       : protocolError(failure, {
-          declined: this.clientAuth.status === 'declined',
+          declined: auth.status === 'declined' ? auth.reason : undefined,
           identity: shown?.subject,
         });
   }
@@ -577,7 +593,7 @@ const ABOUT_CREDENTIALS: ReadonlySet<string> = new Set([
 function gaveUpError(): TLSClientCertError {
   return new TLSClientCertError(
     'ECONNRESET',
-    'The server closed the connection while the client certificate callback had not answered yet.',
+    'The server closed the connection while its request for a client certificate was not answered yet.',
   );
 }
 

@@ -220,6 +220,12 @@ const ALERT_HINTS: Readonly<Record<string, string>> = {
     'the two sides found no common settings, or the server demands a client certificate',
 };
 
+/** Why a server was sent none. */
+const WHY_NONE = {
+  callback: 'the callback declined',
+  'nothing-configured': 'neither clientCertCallback nor cert and key nor pfx is set',
+};
+
 /** How servers refuse a client that sent no certificate. */
 const REFUSALS_OF_NOBODY = new Set([
   'handshake_failure',
@@ -234,6 +240,7 @@ const EXPLAINED: Readonly<Record<string, string>> = {
   'wrong version number': 'the server does not answer in TLS',
   'no protocols available': 'minVersion and maxVersion leave no protocol version',
   'wrong ssl version': 'TLS 1.3 has no renegotiation',
+  'no renegotiation': 'the server refuses to renegotiate, as most do when a client begins',
 };
 
 /** What a server may not ask for here, by the native reason. */
@@ -262,8 +269,8 @@ const REFUSED_REQUESTS: Readonly<Record<string, readonly [code: string, sentence
 
 /** What the client had shown the server when it failed. */
 export interface Shown {
-  /** The server asked for a client certificate, and was sent an empty one. */
-  declined?: boolean;
+  /** Why its request was answered by none. */
+  declined?: keyof typeof WHY_NONE | undefined;
   /** Subject of the certificate that it was shown. */
   identity?: string | undefined;
 }
@@ -271,7 +278,7 @@ export interface Shown {
 /** A failure of the handshake or the record layer, with the code that `node:tls` would give. */
 export function protocolError(
   failure: FailureRecord | null,
-  { declined = false, identity }: Shown = {},
+  { declined, identity }: Shown = {},
 ): TLSClientCertError {
   const refused = REFUSED_REQUESTS[failure?.reason ?? ''];
   if (refused !== undefined) {
@@ -289,8 +296,8 @@ export function protocolError(
       ? alertName(failure.alert)
       : undefined;
   const hint =
-    declined && alert !== undefined && REFUSALS_OF_NOBODY.has(alert)
-      ? 'the server asked for a client certificate, got none, and goes no further'
+    declined !== undefined && alert !== undefined && REFUSALS_OF_NOBODY.has(alert)
+      ? `the server asked for a client certificate and goes no further without: ${WHY_NONE[declined]}`
       : ALERT_HINTS[alert ?? ''];
   const about = alert === undefined ? undefined : identity;
   const sentence =

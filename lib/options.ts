@@ -15,7 +15,7 @@ import type { ProtocolOptions } from './protocol-options';
 export interface ConnectionOptions
   extends ProtocolOptions,
     Partial<Omit<TcpNetConnectOpts, 'host' | 'port' | 'onread'>> {
-  port?: number | undefined;
+  port?: number | string | null | undefined;
   /** A Unix domain socket or named pipe, in place of `host` and `port`. */
   path?: string | undefined;
   /**

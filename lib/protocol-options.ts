@@ -19,7 +19,7 @@ import type { ClientCertCallback } from './types';
  */
 export interface ProtocolOptions extends SecureContextOptions {
   /** Whom to connect to: what the server's certificate has to be made out for. */
-  host?: string | undefined;
+  host?: string | null | undefined;
   /** A context to share. The options that would make one are ignored then. */
   secureContext?: SecureContext | undefined;
   /**

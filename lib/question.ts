@@ -147,7 +147,7 @@ export class Question {
     this.#timer = setTimeout(() => {
       const error = new TLSClientCertError(
         'ERR_CLIENT_CERT_TIMEOUT',
-        `The client certificate callback gave no answer within clientCertTimeout (${this.#timeout} ms).`,
+        `Neither the client certificate callback nor its suspension gave an answer within clientCertTimeout (${this.#timeout} ms).`,
       );
       this.#settle(this.#turn, { kind: 'failure', error });
     }, this.#timeout);
@@ -188,7 +188,7 @@ function outcomeOf(answer: ClientCertAnswer | unknown): Outcome {
   if (!looksRight) {
     const error = new TLSClientCertError(
       'ERR_CLIENT_CERT_ANSWER',
-      `The client certificate callback answered with ${describe(answer)}. It must return a ` +
+      `The server's request for a client certificate was answered with ${describe(answer)}. The callback must return, or resume() be given, a ` +
         'Credential or { cert, key, chain } or { pfx, passphrase }, null to decline, a promise of ' +
         'one of these, or SUSPEND.',
     );

@@ -21,7 +21,7 @@ export interface TLSSocketEvents {
   data: [chunk: any];
   drain: [];
   end: [];
-  error: [error: Error];
+  error: [error: NodeJS.ErrnoException];
   finish: [];
   pause: [];
   readable: [];

@@ -543,7 +543,8 @@ export class TLSSocket extends SocketFace<TLSSocket> {
   /** A peer that is gone before the connection is secure is told of as node:tls does. */
   #disguised(error: Error | undefined): Error | undefined {
     if (!(error instanceof TLSClientCertError)) return error;
-    if (error.code === 'ECONNRESET') return Object.assign(error, this.#connectOptions);
+    // With several servers around, the sentence alone does not tell which.
+    Object.assign(error, this.#connectOptions);
     const truncated = error.reason === 'unexpected eof while reading';
     return truncated && this.#phase === 'handshake' ? this.#disconnected() : error;
   }
@@ -555,7 +556,7 @@ export class TLSSocket extends SocketFace<TLSSocket> {
 
   #howDisconnected(): string {
     if (this.#connection.waiting) {
-      return 'The server closed the connection while the client certificate callback had not answered yet.';
+      return 'The server closed the connection while its request for a client certificate was not answered yet.';
     }
     if (this.#phase === 'open') {
       return 'The connection was closed without a close_notify alert, so what was received may be cut short.';

@@ -153,7 +153,7 @@ describe.each(WAITS)('waiting by %s, the server', (waits) => {
       server.cue();
       const error = await failed;
       expect(error.code).toBe('ECONNRESET');
-      if (how !== 'reset') expect(error.message).toContain('had not answered yet');
+      if (how !== 'reset') expect(error.message).toContain('was not answered yet');
       const outcomes = await written;
       // Some left before the request came. What was pending failed, and nothing after it succeeded.
       const firstFailed = outcomes.findIndex(Boolean);

@@ -226,7 +226,7 @@ describe.each(VERSIONS)('a server that goes wrong on the way, %s', (version) => 
     proxy[how]();
     const error = await failed;
     expect(error.code).toBe('ECONNRESET');
-    if (how === 'fin') expect(error.message).toContain('had not answered yet');
+    if (how === 'fin') expect(error.message).toContain('was not answered yet');
     expect(signal.aborted).toBe(true);
     expect(signal.reason).toBe(error);
     expect(socket.clientAuth).toMatchObject({ status: 'failed', error });
