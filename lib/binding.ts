@@ -162,6 +162,7 @@ interface Addon {
       asks: boolean;
       postHandshakeAuth: boolean;
       reselects: boolean;
+      requiresClientCert: boolean;
       renegotiationLimit: number;
       /** In seconds. */
       renegotiationWindow: number;

@@ -93,6 +93,7 @@ export class Connection {
   #answer: Outcome | undefined;
   #answered: Credential | undefined;
   #declined = false;
+  #peerEnded = false;
   #abandoned = false;
   #shutDown = false;
   #running = false;
@@ -104,6 +105,9 @@ export class Connection {
    */
   constructor(options: ProtocolOptions, listener: ConnectionListener = {}) {
     const settings = normalizeProtocol(options);
+    if (listener === null || typeof listener !== 'object') {
+      throw invalidArgType('listener', 'of type object', listener);
+    }
     this.#settings = settings;
     this.#listener = listener;
     this.#rejectUnauthorized = settings.rejectUnauthorized;
@@ -117,6 +121,7 @@ export class Connection {
           asks: settings.clientCertCallback !== null,
           postHandshakeAuth: settings.postHandshakeAuth,
           reselects: settings.reselectClientCert,
+          requiresClientCert: settings.requireClientCert,
           renegotiationLimit: settings.renegotiationLimit,
           renegotiationWindow: settings.renegotiationWindow,
           session,
@@ -142,12 +147,18 @@ export class Connection {
    * did, as soon as all is read.
    */
   receiveEnd(): void {
+    this.#peerEnded = true;
     this.#native?.receiveEnd();
     if (!this.waiting || this.#abandoned) return;
-    this.#abandoned = true;
-    this.#native?.abandon();
+    this.#abandon();
     if (!this.#established) this.handshake();
     this.#notify();
+  }
+
+  /** No answer would reach anybody. The operations go on to what the peer said at last. */
+  #abandon(): void {
+    this.#abandoned = true;
+    this.#native?.abandon();
   }
 
   /** Bytes received and not yet used. */
@@ -190,7 +201,17 @@ export class Connection {
    *   run before, and may read into memory that is shared.
    */
   read(target: Uint8Array | (() => Uint8Array)): ConnectionResult {
-    return this.#run((native) => native.read(typeof target === 'function' ? target() : target));
+    return this.#run((native) => {
+      const room = typeof target === 'function' ? target() : target;
+      if (!(room instanceof Uint8Array)) {
+        throw invalidArgType(
+          'target',
+          'an instance of Uint8Array, or a function that gives one',
+          room,
+        );
+      }
+      return this.#native === null ? -Step.failed : native.read(room);
+    });
   }
 
   /**
@@ -199,6 +220,9 @@ export class Connection {
    * @throws {@link TLSClientCertError} `ERR_STREAM_WRITE_AFTER_END`: `shutdown()` is done.
    */
   write(plaintext: Uint8Array): ConnectionResult {
+    if (!(plaintext instanceof Uint8Array)) {
+      throw invalidArgType('plaintext', 'an instance of Uint8Array', plaintext);
+    }
     if (this.#shutDown) {
       throw new TLSClientCertError(
         'ERR_STREAM_WRITE_AFTER_END',
@@ -231,7 +255,10 @@ export class Connection {
         ? NOT_OPEN
         : this.#native.renegotiate();
     if (failure !== null) return protocolError(failure);
-    this.#rejectUnauthorized = options.rejectUnauthorized ?? this.#rejectUnauthorized;
+    // As in the options: nothing but `false` turns it off.
+    if (options.rejectUnauthorized != null) {
+      this.#rejectUnauthorized = options.rejectUnauthorized !== false;
+    }
     return undefined;
   }
 
@@ -279,6 +306,7 @@ export class Connection {
         const native = this.#native;
         if (native === null || this.#error !== undefined) return this.#fail(this.#error);
         const result = operation(native);
+        if (this.#native === null) return this.#fail();
         if (result > 0) return { status: 'done', bytes: result };
         switch (-result) {
           case Step.done:
@@ -330,7 +358,7 @@ export class Connection {
       ? unusableError(failure, credential.subject)
       : protocolError(failure, {
           declined: auth.status === 'declined' ? auth.reason : undefined,
-          identity: shown?.subject,
+          identity: auth.status === 'declined' ? undefined : shown?.subject,
         });
   }
 
@@ -418,6 +446,11 @@ export class Connection {
   }
 
   #ask(native: NativeConnection): void {
+    // The request was read late, and whoever asked is gone.
+    if (this.#peerEnded) {
+      this.#abandon();
+      return;
+    }
     this.#answer = undefined;
     this.#question ??= new Question(
       {

@@ -243,8 +243,12 @@ const EXPLAINED: Readonly<Record<string, string>> = {
   'no renegotiation': 'the server refuses to renegotiate, as most do when a client begins',
 };
 
-/** What a server may not ask for here, by the native reason. */
-const REFUSED_REQUESTS: Readonly<Record<string, readonly [code: string, sentence: string]>> = {
+/** What has a sentence of its own, by the native reason. */
+const SENTENCES: Readonly<Record<string, readonly [code: string, sentence: string]>> = {
+  'closed-midway': [
+    'ECONNRESET',
+    'The server closed the connection in the middle of a renegotiation.',
+  ],
   'not-open': [
     'ERR_TLS_RENEGOTIATION_REFUSED',
     'There is no open connection to renegotiate: it is not secure yet, or was ended.',
@@ -280,9 +284,9 @@ export function protocolError(
   failure: FailureRecord | null,
   { declined, identity }: Shown = {},
 ): TLSClientCertError {
-  const refused = REFUSED_REQUESTS[failure?.reason ?? ''];
-  if (refused !== undefined) {
-    const [code, sentence] = refused;
+  const known = SENTENCES[failure?.reason ?? ''];
+  if (known !== undefined) {
+    const [code, sentence] = known;
     return new TLSClientCertError(code, sentence, { reason: failure?.reason });
   }
   const root = failure?.stack[0];

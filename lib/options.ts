@@ -17,7 +17,7 @@ export interface ConnectionOptions
     Partial<Omit<TcpNetConnectOpts, 'host' | 'port' | 'onread'>> {
   port?: number | string | null | undefined;
   /** A Unix domain socket or named pipe, in place of `host` and `port`. */
-  path?: string | undefined;
+  path?: string | null | undefined;
   /**
    * An established stream to speak TLS over, in place of `host`, `port` and `path`: a socket, a
    * proxy's tunnel, another TLS connection. It is destroyed with this one.

@@ -133,11 +133,16 @@ export function normalizeProtocol(options: ProtocolOptions): ProtocolSettings {
     postHandshakeAuth: options.postHandshakeAuth ?? (mayAnswer && !offersHttp2(alpnProtocols)),
     reselectClientCert: options.reselectClientCert === true,
     // Programs may change these, which node:tls documents for its servers.
-    renegotiationLimit: tls.CLIENT_RENEG_LIMIT,
-    renegotiationWindow: tls.CLIENT_RENEG_WINDOW,
+    renegotiationLimit: clamp(tls.CLIENT_RENEG_LIMIT),
+    renegotiationWindow: clamp(tls.CLIENT_RENEG_WINDOW),
     session: session ?? undefined,
     sessionCredential,
   };
+}
+
+/** To what crosses into native code as it is: `Infinity` is a number that people write. */
+function clamp(value: number): number {
+  return Math.max(0, Math.min(2 ** 31 - 1, Math.floor(value)));
 }
 
 /** Node keeps the name there that a socket was opened for. */
@@ -147,6 +152,9 @@ function tunnelledHost(options: ProtocolOptions): string | undefined {
 }
 
 function checkTypes(options: ProtocolOptions): void {
+  if (options === null || typeof options !== 'object') {
+    throw invalidArgType('options', 'of type object', options);
+  }
   const expect = (name: keyof ProtocolOptions, type: string) => {
     const value = options[name];
     if (value !== undefined && value !== null && typeof value !== type) {

@@ -211,7 +211,8 @@ export class TLSSocket extends SocketFace<TLSSocket> {
 
   /**
    * TLS 1.2: begins another handshake on this connection, in which the server may ask for a client
-   * certificate. Data goes on meanwhile; the server is judged anew.
+   * certificate; the server is judged anew. Data goes on meanwhile, but as long as nobody reads here,
+   * writes may have to wait.
    *
    * @param options - `rejectUnauthorized`: from now on. `requestCert` is for servers.
    * @param callback - Called once it is complete, or with what kept it from being.

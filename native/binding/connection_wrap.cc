@@ -68,6 +68,7 @@ ConnectionOptions ReadOptions(Napi::Env env, const Napi::Object& from) {
   to.asks_for_client_cert = ToBool(from.Get("asks"));
   to.post_handshake_auth = ToBool(from.Get("postHandshakeAuth"));
   to.reselects = ToBool(from.Get("reselects"));
+  to.requires_client_cert = ToBool(from.Get("requiresClientCert"));
   to.renegotiation_limit.count = ToInt(from.Get("renegotiationLimit"));
   to.renegotiation_limit.window =
       std::chrono::seconds(ToInt(from.Get("renegotiationWindow")));

@@ -131,6 +131,7 @@ void Connection::OfferSession() {
   if (options_.session_credential) {
     self.credentials.push_back(options_.session_credential);
   }
+  self.must_be_known = options_.requires_client_cert;
   self.declines =
       options_.session_declined ||
       (options_.credentials.empty() && !options_.asks_for_client_cert &&
@@ -178,10 +179,11 @@ Transfer Connection::Read(uint8_t* plaintext, size_t size) {
 Transfer Connection::Write(BytesView plaintext) {
   Transfer transfer;
   if (!established_) transfer.step = Handshake();
-  if (transfer.step == Step::kDone && MustReadFirst()) {
-    transfer.step = Step::kWantRead;
-  }
   while (transfer.step == Step::kDone && transfer.size < plaintext.size) {
+    if (MustReadFirst()) {
+      transfer.step = Step::kWantRead;
+      break;
+    }
     size_t count = 0;
     transfer.step = Run([&] {
       return SSL_write_ex(ssl_.get(), plaintext.data + transfer.size,
@@ -212,28 +214,39 @@ Step Connection::Shutdown() {
 std::optional<Failure> Connection::Renegotiate() {
   ErrorStack errors;
   if (failure_) return failure_;
-  if (!established_ ||
-      (SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN) != 0) {
+  if (!established_ || SSL_get_shutdown(ssl_.get()) != 0) {
     return Failure{FailureReason::kNotOpen, 0, "", {}};
   }
   if (const auto reason = RenegotiationPolicy::WhyNot(ssl_.get())) {
     return Failure{*reason, 0, "", {}};
   }
-  // The one under way will do: OpenSSL would put a second behind it.
-  if (SSL_version(ssl_.get()) < TLS1_3_VERSION &&
-      (SSL_in_init(ssl_.get()) || SSL_renegotiate_pending(ssl_.get()) != 0)) {
-    return std::nullopt;
-  }
-  if (SSL_renegotiate(ssl_.get()) != 1) {
+  if (SSL_version(ssl_.get()) >= TLS1_3_VERSION ||
+      (SSL_get_options(ssl_.get()) & SSL_OP_NO_RENEGOTIATION) != 0) {
+    SSL_renegotiate(ssl_.get());  // says why not
     return Failure{FailureReason::kProtocol, 0, "", ErrorStack::Take()};
   }
+  // If ours is under way it will do. The server's may be abbreviated, and ours
+  // follows it.
+  renegotiation_owed_ = !renegotiation_ours_;
+  BeginOwedRenegotiation();
+  return failure_;
+}
+
+// OpenSSL can neither put one handshake behind another, nor begin one in the
+// middle of a record: what was read in part is read first, by Read.
+void Connection::BeginOwedRenegotiation() {
+  if (!renegotiation_owed_ || failure_ || SSL_in_init(ssl_.get()) ||
+      SSL_renegotiate_pending(ssl_.get()) != 0 ||
+      SSL_has_pending(ssl_.get()) != 0) {
+    return;
+  }
+  renegotiation_owed_ = false;
+  renegotiation_ours_ = SSL_renegotiate(ssl_.get()) == 1;
   // Writes the ClientHello, and leaves what was received for Read: only that
-  // takes plaintext which the server sent before it saw the ClientHello. When
-  // half a record was read the rest of it goes first, and Read begins.
+  // takes plaintext which the server sent before it saw the ClientHello.
   incoming_blocked_ = true;
   Run([this] { return SSL_do_handshake(ssl_.get()); });
   incoming_blocked_ = false;
-  return std::nullopt;
 }
 
 // After HelloRequest or Renegotiate, until the ServerHello: OpenSSL takes
@@ -253,11 +266,15 @@ void Connection::Observe() {
     return;
   }
   const int begun = static_cast<int>(SSL_total_renegotiations(ssl_.get()));
-  if (begun == renegotiations_ || SSL_in_init(ssl_.get())) return;
-  renegotiations_ = begun;
-  renegotiated_ = true;
-  log_.EndRenegotiation(session_reused());
-  if (!session_reused()) resumed_ = false;
+  if (begun != renegotiations_ && !SSL_in_init(ssl_.get())) {
+    renegotiations_ = begun;
+    log_.EndRenegotiation(session_reused());
+    if (!session_reused()) resumed_ = false;
+    renegotiation_ours_ = false;
+    // Whoever waits for ours is not told of the server's.
+    renegotiated_ = !renegotiation_owed_;
+  }
+  BeginOwedRenegotiation();
 }
 
 // A notice comes before what will still be so at the next call.
@@ -309,6 +326,13 @@ Step Connection::Conclude(int result) {
     case SSL_ERROR_WANT_X509_LOOKUP:
       return Step::kWantClientCert;
     case SSL_ERROR_ZERO_RETURN:
+      // What waits for the end of a handshake would wait for ever.
+      if (established_ && !abandoned_ &&
+          (SSL_in_init(ssl_.get()) ||
+           SSL_renegotiate_pending(ssl_.get()) != 0)) {
+        Fail({FailureReason::kClosedMidway, 0, "", {}});
+        return Step::kFailed;
+      }
       return Step::kClosed;
     default: {
       const bool refused =
@@ -358,7 +382,10 @@ Bytes Connection::TakeSession(bool wanted) {
 Bytes Connection::session() const {
   const ErrorMark errors;
   const SslSessionPointer session(SSL_get1_session(ssl_.get()));
-  if (!established_ || !session) return {};
+  if (!established_ || !session ||
+      SSL_SESSION_is_resumable(session.get()) != 1) {
+    return {};
+  }
   // One that came up earlier was made as whom the server knew then.
   if (!ReadSessionMark(session.get()) &&
       !WriteSessionMark(session.get(), mark_)) {
@@ -508,6 +535,13 @@ void Connection::OnMessage(int outgoing, int version, int content_type,
                            const void* message, size_t size, SSL* ssl, void*) {
   // Every record passes here: only handshake messages and alerts are ours.
   if (content_type != SSL3_RT_HANDSHAKE && content_type != SSL3_RT_ALERT) {
+    return;
+  }
+  // Behind our close_notify OpenSSL passes over a request, and what it would
+  // have said to it.
+  if (version >= TLS1_3_VERSION &&
+      (SSL_get_shutdown(ssl) & SSL_SENT_SHUTDOWN) != 0 &&
+      content_type == SSL3_RT_HANDSHAKE) {
     return;
   }
   Connection* self = FromSsl(ssl);

@@ -54,6 +54,8 @@ struct ConnectionOptions {
   Credential::Pointer session_credential;
   // `session` was made when a request was declined, which is still wanted.
   bool session_declined = false;
+  // No use for a session in which the server knows nobody.
+  bool requires_client_cert = false;
 };
 
 // `size` bytes were read or written; `step` is kDone if any were.
@@ -158,6 +160,7 @@ class Connection {
   bool Open();
   void OfferSession();
   void Observe();
+  void BeginOwedRenegotiation();
   Step WithNotices(Step step);
   bool MustReadFirst() const;
   template <typename Operation>
@@ -193,7 +196,9 @@ class Connection {
   bool resumed_ = false;
   std::deque<SslSessionPointer> new_sessions_;
   RenegotiationPolicy renegotiation_policy_;
-  int renegotiations_ = 0;  // complete ones
+  bool renegotiation_ours_ = false;  // the one under way
+  bool renegotiation_owed_ = false;  // wanted, and not begun yet
+  int renegotiations_ = 0;           // complete ones
   bool renegotiated_ = false;
   std::optional<Failure> failure_;
   // Last, so that it is freed first: its callbacks reach the members above.

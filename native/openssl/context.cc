@@ -71,9 +71,13 @@ Result<Context::Pointer> Context::Create(const ContextOptions& options) {
                                 X509_V_FLAG_PARTIAL_CHAIN);
   }
   Connection::RegisterCallbacks(ctx);
-  const uint8_t partial = options.allow_partial_trust_chain ? 1 : 0;
-  Bytes trust_digest = Sha256(
-      {options.trust ? options.trust->digest() : Bytes(), {&partial, 1}});
+  // The level may stand in the cipher list.
+  const uint8_t judging[] = {
+      static_cast<uint8_t>(options.allow_partial_trust_chain ? 1 : 0),
+      static_cast<uint8_t>(SSL_CTX_get_security_level(ctx))};
+  Bytes trust_digest =
+      Sha256({options.trust ? options.trust->digest() : Bytes(),
+              {judging, sizeof(judging)}});
   return Pointer(
       new Context(std::move(ssl_ctx), options.trust, std::move(trust_digest)));
 }

@@ -58,6 +58,8 @@ const char* FailureReasonName(FailureReason reason) {
       return "verify-failed";
     case FailureReason::kProtocol:
       return "protocol";
+    case FailureReason::kClosedMidway:
+      return "closed-midway";
     case FailureReason::kNotOpen:
       return "not-open";
     case FailureReason::kRenegotiationDisabled:

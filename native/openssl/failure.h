@@ -44,6 +44,8 @@ enum class FailureReason {
   // The handshake or the record layer.
   kVerifyFailed,
   kProtocol,
+  // The peer closed in the middle of a renegotiation.
+  kClosedMidway,
   // What is not open yet or any more has no renegotiation.
   kNotOpen,
   // Requests of the server's that are not met.

@@ -19,9 +19,9 @@ bool Resumption::Fits(const SessionMark& mark, const Self& self) {
   if (mark.trust.empty() || mark.trust != self.trust) return false;
   switch (mark.identity) {
     case SessionMark::Identity::kUnasked:
-      return true;
+      return !self.must_be_known;
     case SessionMark::Identity::kDeclined:
-      return self.declines;
+      return self.declines && !self.must_be_known;
     case SessionMark::Identity::kOne:
       for (const Credential::Pointer& credential : self.credentials) {
         if (credential->fingerprint() != mark.certificate) continue;

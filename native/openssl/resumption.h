@@ -19,6 +19,8 @@ struct Self {
   std::vector<Credential::Pointer> credentials;
   // None of them: it declines whatever is asked.
   bool declines = false;
+  // The server has to know one of them.
+  bool must_be_known = false;
 };
 
 // An identity is resumed only by one that would be the same. What cannot be

@@ -128,6 +128,9 @@ describe.each(PROTOCOLS)('a connection without I/O, %s', (protocol) => {
       expect(await wire.text()).toBe('hello\n');
       expect((await server.clientChain())[0]?.subject).toContain('client ec256');
       expect(wire.connection.shutdown()).toEqual({ status: 'done', bytes: 0 });
+      expect(() => wire.connection.write(Buffer.from('late'))).toThrow(
+        expect.objectContaining({ code: 'ERR_STREAM_WRITE_AFTER_END' }),
+      );
       wire.send();
     });
   });
@@ -314,7 +317,27 @@ test('what is no ciphertext, and what is no option, is refused', () => {
   expect(() => connection.receive('text' as never)).toThrow(
     expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }),
   );
-  connection.destroy();
+  for (const wrong of ['text', undefined, new DataView(new ArrayBuffer(3)), 5]) {
+    expect(() => connection.write(wrong as never)).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }),
+    );
+    expect(() => connection.read(wrong as never)).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }),
+    );
+  }
+  const target = () => {
+    connection.destroy();
+    return Buffer.alloc(9);
+  };
+  expect(connection.read(target)).toMatchObject({
+    status: 'failed',
+    error: { code: 'ERR_TLS_CONNECTION_OVER' },
+  });
+  for (const args of [[], [null], [options, null], [options, 'x']]) {
+    expect(() => new (Connection as never as new (...args: unknown[]) => unknown)(...args)).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }),
+    );
+  }
   for (const wrong of [
     { session: 'text' },
     { sessionCredential: {} },

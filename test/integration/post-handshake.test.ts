@@ -403,6 +403,46 @@ describe('a failure', () => {
   });
 });
 
+test.each(['fin', 'close'])(
+  'a request that is read when its server is gone, by %s, asks nobody',
+  async (how) => {
+    let asked = 0;
+    const socket = dial(server, {
+      highWaterMark: 1,
+      clientCertTimeout: 0,
+      clientCertCallback: () => {
+        asked += 1;
+        return credential;
+      },
+    });
+    await secured(socket);
+    const failed = endedBy(socket);
+    socket.write(`source 100000\nask-then-${how}\n`);
+    // All of it is here before any of it is read.
+    await later(null, 100);
+    let received = 0;
+    socket.on('data', (data: Buffer) => {
+      received += data.length;
+    });
+    const error = await failed;
+    expect(error.code).toBe('ECONNRESET');
+    expect(error.message).toContain('was not answered yet');
+    expect({ asked, received }).toEqual({ asked: 0, received: 100_000 });
+    expect(socket.clientAuth).toMatchObject({ status: 'failed', error });
+  },
+);
+
+test('behind our own end there is no question', async () => {
+  const { requests, clientCertCallback } = asked(credential);
+  const socket = dial(server, { clientCertCallback });
+  await secured(socket.resume());
+  const closed = within('close', once(socket, 'close'));
+  socket.end('ask\n');
+  await closed;
+  expect(requests).toEqual([]);
+  expect(socket.clientAuth.status).toBe('not-requested');
+});
+
 test('a client that does not read is asked', async () => {
   const { requests, clientCertCallback } = asked(credential);
   const socket = dial(server, { clientCertCallback });

@@ -204,6 +204,43 @@ describe('a server that renegotiates', () => {
     });
   });
 
+  it.each(['CLIENT_RENEG_WINDOW', 'CLIENT_RENEG_LIMIT'] as const)(
+    'is stopped by limits as people write them: %s = Infinity',
+    async (name) => {
+      jest.replaceProperty(tls, name, Number.POSITIVE_INFINITY);
+      await withNodeServer({}, async (server) => {
+        const { socket, peer, errors } = await pair(server, { clientCertCallback: () => alice });
+        let times = 0;
+        const enough = deferred();
+        const again = () => {
+          times++;
+          if (times === 5 || peer.destroyed) enough.resolve();
+          else peer.renegotiate({ requestCert: true, rejectUnauthorized: false }, again);
+        };
+        socket.once('close', () => enough.resolve());
+        // Node's own server gives up as well, unless it knows no limit.
+        again();
+        await within('enough', enough.promise);
+        const codes = errors.map((error) => (error as NodeJS.ErrnoException).code);
+        if (name === 'CLIENT_RENEG_LIMIT') expect(codes).toEqual([]);
+        else expect(codes).toEqual(['ERR_TLS_SESSION_ATTACK']);
+        await hangUp(socket);
+      });
+    },
+  );
+
+  it('and closes before it is done fails whatever waits for that', async () => {
+    await withNodeServer({}, async (server) => {
+      const { socket, peer } = await pair(server, { clientCertCallback: () => alice });
+      const ended = endedBy(socket);
+      peer.renegotiate({ requestCert: true, rejectUnauthorized: false }, () => {});
+      peer.destroySoon();
+      const wrote = new Promise((resolve) => socket.write('into the void', resolve));
+      expect((await ended).code).toBe('ECONNRESET');
+      await within('write callback', wrote);
+    });
+  });
+
   it('after disableRenegotiation() fails the connection, before anything is asked', async () => {
     await withNodeServer({}, async (server) => {
       let asked = 0;
@@ -317,6 +354,52 @@ describe('renegotiate()', () => {
       expect(received).toBe(megabyte.length);
       await hangUp(socket);
     });
+  });
+
+  it('begins in the middle of a record, and loses nothing of it', async () => {
+    const onConnection = (peer: NodeTLSSocket) => {
+      for (let i = 0; i < 20; i++) peer.write(Buffer.alloc(10_000, 'x'));
+    };
+    await withNodeServer({ onConnection }, async (server) => {
+      const socket = dial(server, { clientCertCallback: () => alice });
+      const done = deferred<Error | null>();
+      let received = 0;
+      socket.on('data', (data: Buffer) => {
+        if (received === 0) socket.renegotiate({}, (error) => done.resolve(error));
+        received += data.length;
+      });
+      await secured(socket);
+      expect(await within('callback', done.promise)).toBe(null);
+      while (received < 200_000) await within('data', once(socket, 'data'));
+      await hangUp(socket);
+    });
+  });
+
+  it('is over when the server closes instead, and says so', async () => {
+    await withNodeServer({}, async (server) => {
+      const { socket, peer } = await pair(server, {});
+      const ended = endedBy(socket);
+      const done = deferred<Error | null>();
+      peer.end();
+      socket.renegotiate({}, (error) => done.resolve(error));
+      const error = await ended;
+      expect(error.code).toBe('ECONNRESET');
+      expect(await within('callback', done.promise)).toBe(error);
+    });
+  });
+
+  it('takes nothing but false for false', async () => {
+    for (const wrong of [0, '']) {
+      await withNodeServer({}, async (server) => {
+        const { socket } = await pair(server, {
+          ca: pki.clientCaB.cert,
+          rejectUnauthorized: false,
+        });
+        const ended = endedBy(socket);
+        expect(socket.renegotiate({ rejectUnauthorized: wrong as never })).toBe(true);
+        expect((await ended).code).toBe('UNABLE_TO_VERIFY_LEAF_SIGNATURE');
+      });
+    }
   });
 
   it('has no meaning on TLS 1.3, which the callback learns, and nothing breaks', async () => {

@@ -136,6 +136,32 @@ describe('with it', () => {
     await strict.stop();
   });
 
+  test('a refusal of nobody names nobody, whoever was shown before', async () => {
+    const strict = await startPythonServer({
+      identity: pki.server,
+      clientCa: pki.clientCaA.certPath,
+      requestCert: 'required',
+    });
+    const answers = [A, null];
+    const socket = dial(strict, {
+      reselectClientCert: true,
+      clientCertCallback: () => answers.shift(),
+    });
+    await secured(socket);
+    const failed = endedBy(socket);
+    const dialogue = new Dialogue(socket);
+    dialogue.say('ask');
+    expect(await dialogue.line()).toBe('asked');
+    expect((await dialogue.who()).subject).toBe(A.subject);
+    dialogue.say('ask');
+    const error = await failed;
+    expect(error.alert).toBe('certificate_required');
+    expect(error.message).toContain('the callback declined');
+    expect(error.identity).toBeUndefined();
+    expect(error.message).not.toContain(A.subject);
+    await strict.stop();
+  });
+
   test('certificates set in advance stay', async () => {
     const { cert, key } = pki.clients.ec256;
     const { requests, clientCertCallback } = answers();

@@ -17,6 +17,7 @@ const options = {
   asks: false,
   postHandshakeAuth: false,
   reselects: false,
+  requiresClientCert: false,
   renegotiationLimit: 3,
   renegotiationWindow: 600,
   session: undefined,
