@@ -25,7 +25,7 @@ export interface KeyWithPassphrase {
 
 /** A PKCS#12 structure with a passphrase of its own, as `node:tls` takes it. */
 export interface PfxWithPassphrase {
-  buf: NodeJS.ArrayBufferView;
+  buf: Bytes;
   passphrase?: Bytes | undefined;
 }
 
@@ -48,12 +48,11 @@ export interface SecureContextOptions {
     | KeyWithPassphrase
     | readonly (PrivateKeyInput | KeyWithPassphrase)[]
     | undefined;
-  /** PKCS#12 structures, in place of `cert` and `key`. */
-  pfx?:
-    | NodeJS.ArrayBufferView
-    | PfxWithPassphrase
-    | readonly (NodeJS.ArrayBufferView | PfxWithPassphrase)[]
-    | undefined;
+  /**
+   * PKCS#12 structures, in place of `cert` and `key`. Node's type has strings here as well; none can
+   * hold one, and `ERR_INVALID_ARG_TYPE` says so.
+   */
+  pfx?: Bytes | PfxWithPassphrase | readonly (Bytes | PfxWithPassphrase)[] | undefined;
   /** For encrypted `key` and `pfx` that bring none of their own. */
   passphrase?: Bytes | undefined;
   /** Revocation lists. When given, there must be one for every authority in the server's chain. */
