@@ -272,11 +272,12 @@ export class Connection {
    * reason.
    */
   destroy(reason?: Error | (() => Error)): void {
-    // Made only where someone gets to see it.
-    const why = () =>
-      this.#error ??
-      (typeof reason === 'function' ? reason() : reason) ??
-      new TLSClientCertError('ERR_TLS_CONNECTION_OVER', 'The connection was destroyed.');
+    // Made only where someone gets to see it, and the same for all who do.
+    let made = this.#error;
+    const why = () => {
+      made ??= (typeof reason === 'function' ? reason() : reason) ?? destroyedError();
+      return made;
+    };
     const auth = this.clientAuth;
     this.#clientAuth = auth.status === 'pending' ? failed(why()) : auth;
     const native = this.#native;
