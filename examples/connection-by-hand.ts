@@ -1,15 +1,13 @@
 /**
  * A TLS connection that brings its own I/O: here a `net.Socket`, but anything may carry the bytes.
  * It says who it is when asked, sends a line, and prints what comes back. In a clone:
- *
  *     openssl s_server -rev -verify 1 -accept 4433 -cert cert.pem -key key.pem
  *     node -r ./tools/register-typescript.cjs examples/connection-by-hand.ts \
  *       localhost 4433 ca.pem cert.pem key.pem
  */
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
-// In a program of yours: from 'tls-client-cert'.
-import { Connection, type ConnectionResult, Credential, SUSPEND } from '../lib/index';
+import { Connection, type ConnectionResult, Credential, SUSPEND } from '../lib/index'; // 'tls-client-cert'
 
 const [host = '', port = '', ca = '', cert = '', key = ''] = process.argv.slice(2);
 const credential = new Credential({ cert: readFileSync(cert), key: readFileSync(key) });

@@ -58,7 +58,9 @@ export interface ConnectionListener {
    * Where this is undefined the session is let go.
    */
   session?: ((session: Buffer) => void) | undefined;
-  /** TLS 1.2: another handshake on this connection is complete. Called while reading. */
+  /**
+   * TLS 1.2: another handshake on this connection is complete, or more than one. Called while reading.
+   */
   renegotiated?(): void;
 }
 
@@ -195,27 +197,33 @@ export class Connection {
   }
 
   /**
-   * Reads plaintext; `bytes` tells how much.
+   * Reads plaintext; `bytes` tells how much. Until the first handshake is complete it goes on with that.
    *
    * @param target - Where to read to, or a function that gives it at the last moment: callbacks may
    *   run before, and may read into memory that is shared.
    */
   read(target: Uint8Array | (() => Uint8Array)): ConnectionResult {
-    return this.#run((native) => {
-      const room = typeof target === 'function' ? target() : target;
-      if (!(room instanceof Uint8Array)) {
-        throw invalidArgType(
-          'target',
-          'an instance of Uint8Array, or a function that gives one',
-          room,
-        );
-      }
-      return this.#native === null ? -Step.failed : native.read(room);
-    });
+    if (typeof target !== 'function') checkRoom(target);
+    return (
+      this.#handshakeFirst() ??
+      this.#run((native) => {
+        const room = typeof target === 'function' ? target() : target;
+        checkRoom(room);
+        return this.#native === null ? -Step.failed : native.read(room);
+      })
+    );
+  }
+
+  /** No data before the server is judged: what keeps the first handshake from being complete. */
+  #handshakeFirst(): ConnectionResult | undefined {
+    if (this.#established) return undefined;
+    const result = this.handshake();
+    return result.status === 'done' ? undefined : result;
   }
 
   /**
-   * Encrypts plaintext; `bytes` tells how much was taken, which may be less than all.
+   * Encrypts plaintext; `bytes` tells how much was taken, which may be less than all. Until the first
+   * handshake is complete it goes on with that.
    *
    * @throws {@link TLSClientCertError} `ERR_STREAM_WRITE_AFTER_END`: `shutdown()` is done.
    */
@@ -223,7 +231,7 @@ export class Connection {
     if (!(plaintext instanceof Uint8Array)) {
       throw invalidArgType('plaintext', 'an instance of Uint8Array', plaintext);
     }
-    if (this.#shutDown) {
+    if (this.#shutDown && this.#native !== null && this.#error === undefined) {
       throw new TLSClientCertError(
         'ERR_STREAM_WRITE_AFTER_END',
         'After shutdown() nothing can be written: close_notify was the end.',
@@ -231,7 +239,7 @@ export class Connection {
     }
     // What is written now would reach nobody.
     if (this.#abandoned) return this.#error === undefined ? WANT_READ : this.#fail(this.#error);
-    return this.#run((native) => native.write(plaintext));
+    return this.#handshakeFirst() ?? this.#run((native) => native.write(plaintext));
   }
 
   /** Sends close_notify, once no handshake is under way; it does not wait for the peer's. */
@@ -246,10 +254,14 @@ export class Connection {
    * TLS 1.2: begins another handshake on this connection. Read on until
    * {@link ConnectionListener.renegotiated}.
    *
+   * @throws TypeError `ERR_INVALID_ARG_TYPE`
    * @returns Why it cannot begin: `ERR_TLS_RENEGOTIATION_REFUSED`, `ERR_TLS_FORBIDDEN_BY_HTTP2`, or
    *   `ERR_SSL_WRONG_SSL_VERSION` on TLS 1.3, which has none. The connection goes on without.
    */
   renegotiate(options: { rejectUnauthorized?: boolean | undefined } = {}): Error | undefined {
+    if (options === null || typeof options !== 'object') {
+      throw invalidArgType('options', 'of type object', options);
+    }
     const failure =
       this.#native === null || this.#error !== undefined || !this.#established
         ? NOT_OPEN
@@ -623,6 +635,11 @@ const ABOUT_CREDENTIALS: ReadonlySet<string> = new Set([
   'certificate-scheme-refused',
   'not-sent',
 ]);
+
+function checkRoom(room: unknown): asserts room is Uint8Array {
+  if (room instanceof Uint8Array) return;
+  throw invalidArgType('target', 'an instance of Uint8Array, or a function that gives one', room);
+}
 
 function gaveUpError(): TLSClientCertError {
   return new TLSClientCertError(

@@ -199,7 +199,9 @@ Step Connection::Shutdown() {
   if (failure_) return Step::kFailed;
   // OpenSSL cannot close in the middle of a handshake: that one has to end
   // first.
-  if (SSL_in_init(ssl_.get()) || MustReadFirst()) return Step::kWantRead;
+  if (SSL_in_init(ssl_.get()) || MustReadFirst() || renegotiation_owed_) {
+    return Step::kWantRead;
+  }
   // A second SSL_shutdown would read on, and take unread data for an error.
   if ((SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN) != 0) {
     return Step::kDone;
@@ -227,6 +229,8 @@ std::optional<Failure> Connection::Renegotiate() {
   }
   // If ours is under way it will do. The server's may be abbreviated, and ours
   // follows it.
+  // Whoever waits for one before is told together with this.
+  renegotiated_ = false;
   renegotiation_owed_ = !renegotiation_ours_;
   BeginOwedRenegotiation();
   return failure_;
@@ -265,16 +269,19 @@ void Connection::Observe() {
     if (resumed_) mark_ = *resumption_.mark();
     return;
   }
-  const int begun = static_cast<int>(SSL_total_renegotiations(ssl_.get()));
-  if (begun != renegotiations_ && !SSL_in_init(ssl_.get())) {
-    renegotiations_ = begun;
-    log_.EndRenegotiation(session_reused());
-    if (!session_reused()) resumed_ = false;
-    renegotiation_ours_ = false;
-    // Whoever waits for ours is not told of the server's.
-    renegotiated_ = !renegotiation_owed_;
-  }
+  if (!SSL_in_init(ssl_.get())) EndRenegotiation();
   BeginOwedRenegotiation();
+}
+
+void Connection::EndRenegotiation() {
+  const int begun = static_cast<int>(SSL_total_renegotiations(ssl_.get()));
+  if (begun == renegotiations_) return;
+  renegotiations_ = begun;
+  log_.EndRenegotiation(session_reused());
+  if (!session_reused()) resumed_ = false;
+  renegotiation_ours_ = false;
+  // Whoever waits for ours is not told of the server's.
+  renegotiated_ = !renegotiation_owed_;
 }
 
 // A notice comes before what will still be so at the next call.
@@ -328,7 +335,8 @@ Step Connection::Conclude(int result) {
     case SSL_ERROR_ZERO_RETURN:
       // What waits for the end of a handshake would wait for ever.
       if (established_ && !abandoned_ &&
-          (SSL_in_init(ssl_.get()) ||
+          SSL_version(ssl_.get()) < TLS1_3_VERSION &&
+          (renegotiation_owed_ || SSL_in_init(ssl_.get()) ||
            SSL_renegotiate_pending(ssl_.get()) != 0)) {
         Fail({FailureReason::kClosedMidway, 0, "", {}});
         return Step::kFailed;
@@ -523,6 +531,7 @@ int Connection::OnNewSession(SSL* ssl, SSL_SESSION* session) {
 void Connection::OnHelloRequest() {
   // In the middle of a handshake it means nothing (RFC 5246, 7.4.1.1).
   if (log_.in_handshake()) return;
+  EndRenegotiation();  // the one just before it in the same read
   if ((SSL_get_options(ssl_.get()) & SSL_OP_NO_RENEGOTIATION) != 0) return;
   const auto reason = renegotiation_policy_.WhyRefuse(ssl_.get());
   if (!reason) return;

@@ -161,6 +161,7 @@ class Connection {
   void OfferSession();
   void Observe();
   void BeginOwedRenegotiation();
+  void EndRenegotiation();
   Step WithNotices(Step step);
   bool MustReadFirst() const;
   template <typename Operation>

@@ -213,6 +213,14 @@ describe.each(PROTOCOLS)('a connection without I/O, %s', (protocol) => {
     expect(await wire.text()).toBe('bye');
     expect(await wire.text()).toBe('closed');
     expect(await wire.text()).toBe('closed');
+    const destroying = () => {
+      wire.connection.destroy();
+      return Buffer.alloc(9);
+    };
+    expect(wire.connection.read(destroying)).toMatchObject({
+      status: 'failed',
+      error: { code: 'ERR_TLS_CONNECTION_OVER' },
+    });
     wire.close();
     await server.close();
   });
@@ -312,6 +320,31 @@ test('a renegotiation is told of once', async () => {
   );
 });
 
+test('no data passes before everything is judged', async () => {
+  const sessions: Buffer[] = [];
+  const listener = { session: (session: Buffer) => void sessions.push(session) };
+  const server = await startNodeServer({ identity: pki.server, requestCert: false });
+  const first = new Wire(server.port, {}, listener);
+  await first.handshake();
+  first.connection.write(Buffer.from('first'));
+  expect(await first.text()).toBe('first');
+  first.connection.read(Buffer.alloc(9));
+  first.close();
+  const [session] = sessions;
+  for (const [more, code] of [
+    [{ session, host: 'other.example' }, 'ERR_TLS_CERT_ALTNAME_INVALID'],
+    [{ requireClientCert: true }, 'ERR_CLIENT_CERT_REQUIRED'],
+  ] as const) {
+    for (const operation of ['write', 'read'] as const) {
+      const wire = new Wire(server.port, more);
+      const result = await wire.run(() => wire.connection[operation](Buffer.from('secret')));
+      expect(result).toMatchObject({ status: 'failed', error: { code } });
+      wire.close();
+    }
+  }
+  await server.close();
+});
+
 test('what is no ciphertext, and what is no option, is refused', () => {
   const connection = new Connection(options);
   expect(() => connection.receive('text' as never)).toThrow(
@@ -325,14 +358,10 @@ test('what is no ciphertext, and what is no option, is refused', () => {
       expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }),
     );
   }
-  const target = () => {
-    connection.destroy();
-    return Buffer.alloc(9);
-  };
-  expect(connection.read(target)).toMatchObject({
-    status: 'failed',
-    error: { code: 'ERR_TLS_CONNECTION_OVER' },
-  });
+  expect(() => connection.renegotiate(null as never)).toThrow(
+    expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }),
+  );
+  connection.destroy();
   for (const args of [[], [null], [options, null], [options, 'x']]) {
     expect(() => new (Connection as never as new (...args: unknown[]) => unknown)(...args)).toThrow(
       expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }),

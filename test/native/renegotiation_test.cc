@@ -380,6 +380,119 @@ TEST_CASE("renegotiation: ours follows an abbreviated one of the server's") {
   }
 }
 
+// One flight each way, with nothing read by the client in between; `words` go
+// with the server's.
+void PassOn(Pair* pair, const Bytes& words = {}) {
+  ByteQueue& outgoing = pair->client().outgoing();
+  Bytes sent(outgoing.size());
+  outgoing.Take(sent.data(), sent.size());
+  pair->server().Receive(sent);
+  pair->server().Advance();
+  if (!words.empty()) pair->server().Write(words);
+  pair->client().Receive(pair->server().Take());
+}
+
+// Past new sessions, which are told of first.
+Step ReadOnce(Pair* pair) {
+  uint8_t buffer[5000];
+  while (true) {
+    const Step step = pair->client().Read(buffer, sizeof(buffer)).step;
+    if (step != Step::kNewSession) return step;
+    pair->client().TakeSession();
+  }
+}
+
+// Up to the client's Finished, which the server has not seen yet.
+void RenegotiateUpToFinished(Pair* pair) {
+  CHECK_FALSE(pair->client().Renegotiate());
+  PassOn(pair);
+  REQUIRE(ReadOnce(pair) == Step::kWantVerify);
+  pair->client().AcceptServer();
+  REQUIRE(ReadOnce(pair) == Step::kWantRead);
+}
+
+TEST_CASE("renegotiation: wanted over a close_notify that was read in part") {
+  const auto pair = QuietPair();
+  pair->server().Close();
+  const Bytes close = pair->server().Take();
+  pair->client().Receive(BytesView(close.data(), 7));
+  REQUIRE(ReadOnce(pair.get()) == Step::kWantRead);
+  CHECK_FALSE(pair->client().Renegotiate());
+  pair->client().Receive(BytesView(close.data() + 7, close.size() - 7));
+  CHECK(ReadOnce(pair.get()) == Step::kFailed);
+  CHECK(pair->client().failure()->reason == FailureReason::kClosedMidway);
+  CHECK(pair->client().outgoing().empty());
+}
+
+TEST_CASE("renegotiation: wanted and not begun, our close_notify waits") {
+  const auto pair = QuietPair();
+  pair->server().Write(Bytes(40000, 'x'));
+  pair->Exchange();
+  uint8_t first[10];
+  REQUIRE(pair->client().Read(first, sizeof(first)).size == sizeof(first));
+  CHECK_FALSE(pair->client().Renegotiate());
+  CHECK(pair->client().Shutdown() == Step::kWantRead);
+  REQUIRE(ReadStep(pair.get()) == Step::kWantVerify);
+  pair->client().AcceptServer();
+  CHECK(ReadStep(pair.get()) == Step::kWantRead);
+  CHECK(pair->renegotiations() == 1);
+  CHECK(pair->client().Shutdown() == Step::kDone);
+  pair->server().Close();
+  CHECK(ReadStep(pair.get()) == Step::kClosed);
+}
+
+TEST_CASE(
+    "renegotiation: the notice of one is not taken for that of the next") {
+  const auto pair = QuietPair();
+  RenegotiateUpToFinished(pair.get());
+  // The data comes first, and in its midst another one is wanted.
+  PassOn(pair.get(), Text("behind it"));
+  REQUIRE(ReadOnce(pair.get()) == Step::kDone);
+  CHECK_FALSE(pair->client().Renegotiate());
+  CHECK(ReadOnce(pair.get()) == Step::kWantRead);
+  PassOn(pair.get());
+  REQUIRE(ReadOnce(pair.get()) == Step::kWantVerify);
+  pair->client().AcceptServer();
+  CHECK(ReadOnce(pair.get()) == Step::kWantRead);
+  PassOn(pair.get());
+  CHECK(ReadOnce(pair.get()) == Step::kRenegotiated);
+}
+
+TEST_CASE("renegotiation: HelloRequest right behind the end of the last one") {
+  for (const bool abbreviated : {true, false}) {
+    CAPTURE(abbreviated);
+    ServerOptions server = Quiet();
+    server.resumes_renegotiated = abbreviated;
+    const auto pair = QuietPair(server);
+    RenegotiateUpToFinished(pair.get());
+    ByteQueue& outgoing = pair->client().outgoing();
+    Bytes finished(outgoing.size());
+    outgoing.Take(finished.data(), finished.size());
+    pair->server().Receive(finished);
+    pair->server().Advance();
+    pair->server().Renegotiate();
+    pair->client().Receive(pair->server().Take());
+    CHECK(ReadOnce(pair.get()) == Step::kRenegotiated);
+    // During the server's: it is a wish of its own, and has the server judged.
+    CHECK_FALSE(pair->client().Renegotiate());
+    int judged = 0;
+    int told = 0;
+    for (int i = 0; i < 20; i++) {
+      const Step step = ReadOnce(pair.get());
+      REQUIRE(step != Step::kFailed);
+      if (step == Step::kRenegotiated) told++;
+      if (step == Step::kWantVerify) {
+        judged++;
+        pair->client().AcceptServer();
+      }
+      PassOn(pair.get());
+    }
+    CHECK(judged == (abbreviated ? 1 : 2));
+    CHECK(told == 1);
+    CHECK(pair->server().CountMessages(SSL3_MT_CLIENT_HELLO) == 4);
+  }
+}
+
 TEST_CASE("renegotiation: begun by both at once") {
   const auto pair = QuietPair();
   pair->server().Renegotiate();
