@@ -115,7 +115,14 @@ describe('with a prebuilt binary, where there is no compiler', () => {
   test('both module kinds have the same exports, and share them', async () => {
     const printed = await succeed(process.execPath, ['exports.mjs'], consumer, env);
     const names = [
-      ...['CertificateRequest', 'Credential', 'DistinguishedName', 'SUSPEND', 'SecureContext'],
+      ...[
+        'CertificateRequest',
+        'Connection',
+        'Credential',
+        'DistinguishedName',
+        'SUSPEND',
+        'SecureContext',
+      ],
       ...['Suspension', 'TLSClientCertError', 'TLSSocket', 'connect', 'createSecureContext'],
     ];
     expect(JSON.parse(printed)).toEqual({ required: names, imported: names, different: [] });
@@ -258,8 +265,8 @@ context.setClientCertCallback(callback);
 export const options: ConnectionOptions = { host: 'localhost', port: 443, secureContext: context };
 export const socket: TLSSocket = connect({ ...options, clientCertCallback: () => SUSPEND });
 socket.on('suspend', (suspension) => suspension.resume({ cert: 'pem', key: 'pem' }));
-// @ts-expect-error a port is a number
-connect({ port: '443' });
+// @ts-expect-error a server's name is a string
+connect({ servername: 443 });
 // @ts-expect-error neither a credential nor null
 context.setClientCertCallback(() => 5);
 `;
