@@ -14,7 +14,7 @@ import {
 } from './client-auth';
 import { Credential } from './credential';
 import { invalidArgType, TLSClientCertError } from './errors';
-import { contextError, protocolError, translated, unusableError } from './failures';
+import { contextError, gaveUpError, protocolError, translated, unusableError } from './failures';
 import { detailedCertificate, legacyCertificate, parseCertificates } from './peer-certificate';
 import { normalizeProtocol, type ProtocolOptions, type ProtocolSettings } from './protocol-options';
 import { type Outcome, Question } from './question';
@@ -163,6 +163,12 @@ export class Connection {
     this.#native?.abandon();
   }
 
+  /** After {@link #abandon}: what is sent now is thrown away, and must not seem to be done. */
+  #reachesNobody(): ConnectionResult | undefined {
+    if (!this.#abandoned) return undefined;
+    return this.#error === undefined ? WANT_READ : this.#fail(this.#error);
+  }
+
   /** Bytes received and not yet used. */
   get unread(): number {
     return this.#native?.unread() ?? 0;
@@ -237,15 +243,16 @@ export class Connection {
         'After shutdown() nothing can be written: close_notify was the end.',
       );
     }
-    // What is written now would reach nobody.
-    if (this.#abandoned) return this.#error === undefined ? WANT_READ : this.#fail(this.#error);
-    return this.#handshakeFirst() ?? this.#run((native) => native.write(plaintext));
+    return (
+      this.#reachesNobody() ??
+      this.#handshakeFirst() ??
+      this.#run((native) => native.write(plaintext))
+    );
   }
 
   /** Sends close_notify, once no handshake is under way; it does not wait for the peer's. */
   shutdown(): ConnectionResult {
-    if (this.#abandoned) return this.#error === undefined ? WANT_READ : this.#fail(this.#error);
-    const result = this.#run((native) => -native.shutdown());
+    const result = this.#reachesNobody() ?? this.#run((native) => -native.shutdown());
     this.#shutDown ||= result.status === 'done';
     return result;
   }
@@ -639,13 +646,6 @@ const ABOUT_CREDENTIALS: ReadonlySet<string> = new Set([
 function checkRoom(room: unknown): asserts room is Uint8Array {
   if (room instanceof Uint8Array) return;
   throw invalidArgType('target', 'an instance of Uint8Array, or a function that gives one', room);
-}
-
-function gaveUpError(): TLSClientCertError {
-  return new TLSClientCertError(
-    'ECONNRESET',
-    'The server closed the connection while its request for a client certificate was not answered yet.',
-  );
 }
 
 function destroyedError(): TLSClientCertError {

@@ -317,6 +317,14 @@ export function protocolError(
   });
 }
 
+/** The server went before its question was answered. */
+export function gaveUpError(): TLSClientCertError {
+  return new TLSClientCertError(
+    'ECONNRESET',
+    'The server closed the connection while its request for a client certificate was not answered yet.',
+  );
+}
+
 const UNEXPLAINED: FailureRecord = { reason: 'internal', index: 0, detail: '', stack: [] };
 
 /** Something that should not happen, with all that is known about it. */

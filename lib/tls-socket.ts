@@ -5,6 +5,7 @@ import type { CipherNameAndProtocol, DetailedPeerCertificate, PeerCertificate } 
 import type { ClientAuth } from './client-auth';
 import { Connection, type ConnectionResult } from './connection';
 import { invalidArgType, TLSClientCertError } from './errors';
+import { gaveUpError } from './failures';
 import { IdleTimer } from './idle-timer';
 import { type ConnectionOptions, checkSocketOptions } from './options';
 import { legacyCertificate } from './peer-certificate';
@@ -551,14 +552,13 @@ export class TLSSocket extends SocketFace<TLSSocket> {
   }
 
   #disconnected(): TLSClientCertError {
-    const error = new TLSClientCertError('ECONNRESET', this.#howDisconnected());
+    const error = this.#connection.waiting
+      ? gaveUpError()
+      : new TLSClientCertError('ECONNRESET', this.#howDisconnected());
     return Object.assign(error, this.#connectOptions);
   }
 
   #howDisconnected(): string {
-    if (this.#connection.waiting) {
-      return 'The server closed the connection while its request for a client certificate was not answered yet.';
-    }
     if (this.#phase === 'open') {
       return 'The connection was closed without a close_notify alert, so what was received may be cut short.';
     }

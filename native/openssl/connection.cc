@@ -125,6 +125,7 @@ bool Connection::Open() {
 }
 
 void Connection::OfferSession() {
+  if (options_.session.empty()) return;
   Self self;
   self.trust = context_->trust_digest();
   self.credentials = options_.credentials;
@@ -149,10 +150,7 @@ void Connection::ReceiveEnd() { incoming_ended_ = true; }
 
 Step Connection::Handshake() {
   if (failure_) return Step::kFailed;
-  if (established_ && !SSL_in_init(ssl_.get()) &&
-      SSL_renegotiate_pending(ssl_.get()) == 0) {
-    return WithNotices(Step::kDone);
-  }
+  if (established_ && !HandshakeUnderWay()) return WithNotices(Step::kDone);
   if (MustReadFirst()) return Step::kWantRead;
   const Step step = Run([this] { return SSL_do_handshake(ssl_.get()); });
   return step == Step::kDone ? step : WithNotices(step);
@@ -199,9 +197,7 @@ Step Connection::Shutdown() {
   if (failure_) return Step::kFailed;
   // OpenSSL cannot close in the middle of a handshake: that one has to end
   // first.
-  if (SSL_in_init(ssl_.get()) || MustReadFirst() || renegotiation_owed_) {
-    return Step::kWantRead;
-  }
+  if (HandshakeUnderWay() || renegotiation_owed_) return Step::kWantRead;
   // A second SSL_shutdown would read on, and take unread data for an error.
   if ((SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN) != 0) {
     return Step::kDone;
@@ -227,10 +223,10 @@ std::optional<Failure> Connection::Renegotiate() {
     SSL_renegotiate(ssl_.get());  // says why not
     return Failure{FailureReason::kProtocol, 0, "", ErrorStack::Take()};
   }
-  // If ours is under way it will do. The server's may be abbreviated, and ours
-  // follows it.
   // Whoever waits for one before is told together with this.
   renegotiated_ = false;
+  // If ours is under way it will do. The server's may be abbreviated, and ours
+  // follows it.
   renegotiation_owed_ = !renegotiation_ours_;
   BeginOwedRenegotiation();
   return failure_;
@@ -239,8 +235,7 @@ std::optional<Failure> Connection::Renegotiate() {
 // OpenSSL can neither put one handshake behind another, nor begin one in the
 // middle of a record: what was read in part is read first, by Read.
 void Connection::BeginOwedRenegotiation() {
-  if (!renegotiation_owed_ || failure_ || SSL_in_init(ssl_.get()) ||
-      SSL_renegotiate_pending(ssl_.get()) != 0 ||
+  if (!renegotiation_owed_ || failure_ || HandshakeUnderWay() ||
       SSL_has_pending(ssl_.get()) != 0) {
     return;
   }
@@ -251,6 +246,11 @@ void Connection::BeginOwedRenegotiation() {
   incoming_blocked_ = true;
   Run([this] { return SSL_do_handshake(ssl_.get()); });
   incoming_blocked_ = false;
+}
+
+// The first one, or one within the connection that was begun or asked for.
+bool Connection::HandshakeUnderWay() const {
+  return SSL_in_init(ssl_.get()) || SSL_renegotiate_pending(ssl_.get()) != 0;
 }
 
 // After HelloRequest or Renegotiate, until the ServerHello: OpenSSL takes
@@ -336,8 +336,7 @@ Step Connection::Conclude(int result) {
       // What waits for the end of a handshake would wait for ever.
       if (established_ && !abandoned_ &&
           SSL_version(ssl_.get()) < TLS1_3_VERSION &&
-          (renegotiation_owed_ || SSL_in_init(ssl_.get()) ||
-           SSL_renegotiate_pending(ssl_.get()) != 0)) {
+          (renegotiation_owed_ || HandshakeUnderWay())) {
         Fail({FailureReason::kClosedMidway, 0, "", {}});
         return Step::kFailed;
       }

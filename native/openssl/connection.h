@@ -163,6 +163,7 @@ class Connection {
   void BeginOwedRenegotiation();
   void EndRenegotiation();
   Step WithNotices(Step step);
+  bool HandshakeUnderWay() const;
   bool MustReadFirst() const;
   template <typename Operation>
   Step Run(Operation operation);
