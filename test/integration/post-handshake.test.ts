@@ -5,7 +5,6 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
-  type CertificateRequest,
   type ClientCertCallback,
   type ConnectionOptions,
   Credential,
@@ -20,11 +19,13 @@ import {
   endedBy,
   failure,
   hangUp,
+  inTurn,
   later,
   secured,
   within,
 } from '../support/client';
 import { captureHello } from '../support/client-hello';
+import { askBy, talkTo } from '../support/dialogue';
 import { CLIENT_KINDS, loadPki } from '../support/pki';
 import { Dialogue, type PythonServer, startPythonServer } from '../support/python-server';
 import { certificateRequest, HANDSHAKE, keyLogFile, TLS13Proxy } from '../support/records';
@@ -52,30 +53,8 @@ afterAll(async () => {
   rmSync(scratch, { recursive: true });
 });
 
-/** A secured connection, and the words to say to its server. */
-async function talk(options: ConnectionOptions, to: { readonly port: number } = server) {
-  const socket = dial(to, options);
-  await secured(socket);
-  return { socket, dialogue: new Dialogue(socket) };
-}
-
-/** Has the server ask, and waits for the answer to have arrived. */
-async function ask(dialogue: Dialogue) {
-  dialogue.say('ask');
-  expect(await dialogue.line()).toBe('asked');
-  return dialogue.who();
-}
-
-/** A callback that answers with `answers` in turn, and keeps what it was asked. */
-function asked(...answers: ReturnType<ClientCertCallback>[]) {
-  const requests: CertificateRequest[] = [];
-  const clientCertCallback: ClientCertCallback = (request) => {
-    requests.push(request);
-    if (requests.length > answers.length) throw new Error('asked once too often');
-    return answers[requests.length - 1];
-  };
-  return { requests, clientCertCallback };
-}
+const talk = (options: ConnectionOptions, to: { readonly port: number } = server) =>
+  talkTo(to, options);
 
 describe('the offer', () => {
   const answering = { clientCertCallback: () => null };
@@ -110,7 +89,7 @@ describe('the offer', () => {
   });
 
   test('not made, the server cannot ask', async () => {
-    const { requests, clientCertCallback } = asked();
+    const { requests, clientCertCallback } = inTurn();
     const { socket, dialogue } = await talk({ clientCertCallback, postHandshakeAuth: false });
     dialogue.say('ask');
     expect(await dialogue.line()).toBe('cannot ask: EXTENSION_NOT_RECEIVED');
@@ -121,7 +100,7 @@ describe('the offer', () => {
 
   test('not made, a server that asks all the same gets an alert and no answer', async () => {
     const proxy = await TLS13Proxy.start(server.port, keyLogFile(keyLogPath));
-    const { requests, clientCertCallback } = asked();
+    const { requests, clientCertCallback } = inTurn();
     const { socket, dialogue } = await talk(
       { clientCertCallback, postHandshakeAuth: false },
       proxy,
@@ -154,7 +133,7 @@ describe('h2', () => {
 
   test('agreed on: a request fails the connection, and nothing is revealed', async () => {
     const proxy = await TLS13Proxy.start(h2.port, keyLogFile(keyLogPath));
-    const { requests, clientCertCallback } = asked();
+    const { requests, clientCertCallback } = inTurn();
     const options = { clientCertCallback, postHandshakeAuth: true, ALPNProtocols: ['h2'] };
     const { socket, dialogue } = await talk(options, proxy);
     expect((await dialogue.who()).alpn).toBe('h2');
@@ -167,27 +146,27 @@ describe('h2', () => {
   });
 
   test('offered and not agreed on: a request is answered', async () => {
-    const { clientCertCallback } = asked(credential);
+    const { clientCertCallback } = inTurn(credential);
     const ALPNProtocols = ['h2', 'http/1.1'];
     const { socket, dialogue } = await talk({
       clientCertCallback,
       postHandshakeAuth: true,
       ALPNProtocols,
     });
-    expect(await ask(dialogue)).toMatchObject({ alpn: null, subject: identity.subject });
+    expect(await askBy(dialogue)).toMatchObject({ alpn: null, subject: identity.subject });
     await hangUp(socket);
   });
 });
 
 describe('an answer', () => {
   test('is asked for when the server asks, and not before', async () => {
-    const { requests, clientCertCallback } = asked(credential);
+    const { requests, clientCertCallback } = inTurn(credential);
     const { socket, dialogue } = await talk({ clientCertCallback });
     expect((await dialogue.who()).subject).toBeNull();
     expect(requests).toEqual([]);
     expect(socket.clientAuth).toEqual({ status: 'not-requested', requested: false, sent: false });
 
-    expect(await ask(dialogue)).toMatchObject({
+    expect(await askBy(dialogue)).toMatchObject({
       subject: identity.subject,
       fingerprint: credential.certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
     });
@@ -213,7 +192,7 @@ describe('an answer', () => {
   ])('comes from %s', async (_what, options) => {
     const { socket, dialogue } = await talk(options());
     expect((await dialogue.who()).subject).toBeNull();
-    expect((await ask(dialogue)).subject).toBe(identity.subject);
+    expect((await askBy(dialogue)).subject).toBe(identity.subject);
     expect(socket.clientAuth.status).toBe('sent');
     await hangUp(socket);
   });
@@ -223,7 +202,7 @@ describe('an answer', () => {
   }
 
   test('comes after SUSPEND and resume(), several times', async () => {
-    const { requests, clientCertCallback } = asked(SUSPEND, SUSPEND, SUSPEND, credential);
+    const { requests, clientCertCallback } = inTurn(SUSPEND, SUSPEND, SUSPEND, credential);
     const { socket, dialogue } = await talk({ clientCertCallback });
     const statuses: string[] = [];
     socket.on('suspend', async (suspension: Suspension) => {
@@ -231,7 +210,7 @@ describe('an answer', () => {
       await later(null, 5);
       suspension.resume();
     });
-    expect((await ask(dialogue)).subject).toBe(identity.subject);
+    expect((await askBy(dialogue)).subject).toBe(identity.subject);
     expect(requests.map(({ attempt, phase }) => `${attempt} ${phase}`)).toEqual(
       [1, 2, 3, 4].map((attempt) => `${attempt} post-handshake`),
     );
@@ -240,25 +219,25 @@ describe('an answer', () => {
   });
 
   test('brings its own chain', async () => {
-    const { clientCertCallback } = asked(new Credential(credentialOf(pki.deepClient)));
+    const { clientCertCallback } = inTurn(new Credential(credentialOf(pki.deepClient)));
     const { socket, dialogue } = await talk({ clientCertCallback });
-    expect((await ask(dialogue)).subject).toBe(pki.deepClient.subject);
+    expect((await askBy(dialogue)).subject).toBe(pki.deepClient.subject);
     await hangUp(socket);
   });
 
   test.each(CLIENT_KINDS)('with a key of the kind %s', async (kind) => {
-    const { clientCertCallback } = asked(credentialOf(pki.clients[kind]));
+    const { clientCertCallback } = inTurn(credentialOf(pki.clients[kind]));
     const { socket, dialogue } = await talk({ clientCertCallback });
-    expect((await ask(dialogue)).subject).toBe(pki.clients[kind].subject);
+    expect((await askBy(dialogue)).subject).toBe(pki.clients[kind].subject);
     await hangUp(socket);
   });
 
   test('stays for the requests that follow, each of which gets it', async () => {
     const proxy = await TLS13Proxy.start(server.port, keyLogFile(keyLogPath));
-    const { requests, clientCertCallback } = asked(credential);
+    const { requests, clientCertCallback } = inTurn(credential);
     const { socket, dialogue } = await talk({ clientCertCallback }, proxy);
     for (let round = 0; round < 4; round += 1) {
-      expect((await ask(dialogue)).subject).toBe(identity.subject);
+      expect((await askBy(dialogue)).subject).toBe(identity.subject);
     }
     expect(requests).toHaveLength(1);
     const answers = proxy.clientMessages().filter((message) => message.type === 'certificate');
@@ -271,21 +250,21 @@ describe('an answer', () => {
   });
 
   test('declines, and the next request asks again', async () => {
-    const { requests, clientCertCallback } = asked(null, undefined, credential);
+    const { requests, clientCertCallback } = inTurn(null, undefined, credential);
     const { socket, dialogue } = await talk({ clientCertCallback });
     for (let round = 0; round < 2; round += 1) {
-      expect((await ask(dialogue)).subject).toBeNull();
+      expect((await askBy(dialogue)).subject).toBeNull();
       expect(socket.clientAuth).toMatchObject({ status: 'declined', reason: 'callback' });
     }
-    expect((await ask(dialogue)).subject).toBe(identity.subject);
-    expect((await ask(dialogue)).subject).toBe(identity.subject);
+    expect((await askBy(dialogue)).subject).toBe(identity.subject);
+    expect((await askBy(dialogue)).subject).toBe(identity.subject);
     expect(requests).toHaveLength(3);
     await hangUp(socket);
   });
 
   test('of nobody: there is neither callback nor certificate', async () => {
     const { socket, dialogue } = await talk({ postHandshakeAuth: true });
-    expect((await ask(dialogue)).subject).toBeNull();
+    expect((await askBy(dialogue)).subject).toBeNull();
     expect(socket.clientAuth).toMatchObject({ status: 'declined', reason: 'nothing-configured' });
     await hangUp(socket);
   });
@@ -296,17 +275,17 @@ describe('an answer', () => {
       clientCa: pki.clientCaA.certPath,
       postHandshakeOnly: false,
     });
-    const { requests, clientCertCallback } = asked(credential);
+    const { requests, clientCertCallback } = inTurn(credential);
     const { socket, dialogue } = await talk({ clientCertCallback }, both);
     expect((await dialogue.who()).subject).toBe(identity.subject);
-    expect((await ask(dialogue)).subject).toBe(identity.subject);
+    expect((await askBy(dialogue)).subject).toBe(identity.subject);
     expect(requests.map(({ phase }) => phase)).toEqual(['handshake']);
     await hangUp(socket);
     await both.stop();
   });
 
   test("can be given from within 'suspend', and what is written there follows it", async () => {
-    const { clientCertCallback } = asked(SUSPEND);
+    const { clientCertCallback } = inTurn(SUSPEND);
     const { socket, dialogue } = await talk({ clientCertCallback });
     socket.on('suspend', (suspension: Suspension) => {
       dialogue.say('who');
@@ -348,7 +327,7 @@ describe('a failure', () => {
   });
 
   test('an untrusted certificate: the alert and whom it refuses', async () => {
-    const { clientCertCallback } = asked(credentialOf(pki.clientB));
+    const { clientCertCallback } = inTurn(credentialOf(pki.clientB));
     const { socket, dialogue } = await talk({ clientCertCallback });
     const failed = endedBy(socket);
     dialogue.say('ask');
@@ -368,7 +347,7 @@ describe('a failure', () => {
       clientCa: pki.clientCaA.certPath,
       requestCert: 'required',
     });
-    const { clientCertCallback } = asked(null);
+    const { clientCertCallback } = inTurn(null);
     const { socket, dialogue } = await talk({ clientCertCallback }, strict);
     const failed = endedBy(socket);
     dialogue.say('ask');
@@ -380,7 +359,7 @@ describe('a failure', () => {
   });
 
   test('requireClientCert looks at the handshake, and at every answer after it', async () => {
-    const { clientCertCallback } = asked(credential);
+    const { clientCertCallback } = inTurn(credential);
     const error = await failure(dial(server, { clientCertCallback, requireClientCert: true }));
     expect(error.code).toBe('ERR_CLIENT_CERT_REQUIRED');
 
@@ -391,7 +370,7 @@ describe('a failure', () => {
     });
     const { socket, dialogue } = await talk(
       {
-        clientCertCallback: asked(credential, null).clientCertCallback,
+        clientCertCallback: inTurn(credential, null).clientCertCallback,
         reselectClientCert: true,
         requireClientCert: true,
       },
@@ -437,7 +416,7 @@ test.each(['fin', 'close'])(
 );
 
 test('behind our own end there is no question', async () => {
-  const { requests, clientCertCallback } = asked(credential);
+  const { requests, clientCertCallback } = inTurn(credential);
   const socket = dial(server, { clientCertCallback });
   await secured(socket.resume());
   const closed = within('close', once(socket, 'close'));
@@ -448,7 +427,7 @@ test('behind our own end there is no question', async () => {
 });
 
 test('a client that does not read is asked', async () => {
-  const { requests, clientCertCallback } = asked(credential);
+  const { requests, clientCertCallback } = inTurn(credential);
   const socket = dial(server, { clientCertCallback });
   await secured(socket);
   // Nobody reads: neither a 'data' listener nor read().

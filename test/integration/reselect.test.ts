@@ -3,15 +3,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
-  type CertificateRequest,
-  type ClientCertAnswer,
   type ClientCertCallback,
   type ConnectionOptions,
   Credential,
   SUSPEND,
   type Suspension,
 } from '../../lib/index';
-import { credentialOf, dial, endedBy, hangUp, later, secured } from '../support/client';
+import { credentialOf, dial, endedBy, hangUp, inTurn, later, secured } from '../support/client';
+import { askBy, talkTo } from '../support/dialogue';
 import { loadPki } from '../support/pki';
 import { Dialogue, type PythonServer, startPythonServer } from '../support/python-server';
 import { certificateRequest, HANDSHAKE, keyLogFile, TLS13Proxy } from '../support/records';
@@ -41,38 +40,16 @@ afterAll(async () => {
   rmSync(scratch, { recursive: true });
 });
 
-async function talk(options: ConnectionOptions, to: { readonly port: number } = server) {
-  const socket = dial(to, options);
-  await secured(socket);
-  return { socket, dialogue: new Dialogue(socket) };
-}
-
-async function ask(dialogue: Dialogue) {
-  dialogue.say('ask');
-  expect(await dialogue.line()).toBe('asked');
-  return (await dialogue.who()).subject;
-}
-
-/** A callback that gives each request the next answer, and keeps what it was asked. */
-function answers(...list: ClientCertAnswer[]) {
-  const requests: CertificateRequest[] = [];
-  const signals: AbortSignal[] = [];
-  const clientCertCallback: ClientCertCallback = (request, { signal }) => {
-    requests.push(request);
-    signals.push(signal);
-    if (requests.length > list.length) throw new Error('asked once too often');
-    return list[requests.length - 1];
-  };
-  return { requests, signals, clientCertCallback };
-}
+const talk = (options: ConnectionOptions, to: { readonly port: number } = server) =>
+  talkTo(to, options);
 
 describe('with it', () => {
   test('each request asks anew, and may be answered by somebody else', async () => {
     const list = [A, B, null, DEEP, A, undefined, B];
-    const { requests, signals, clientCertCallback } = answers(...list);
+    const { requests, signals, clientCertCallback } = inTurn(...list);
     const { socket, dialogue } = await talk({ clientCertCallback, reselectClientCert: true });
     for (const credential of list) {
-      expect(await ask(dialogue)).toBe(credential?.subject ?? null);
+      expect((await askBy(dialogue)).subject).toBe(credential?.subject ?? null);
       if (credential) expect(socket.clientAuth).toMatchObject({ status: 'sent', credential });
       else expect(socket.clientAuth).toMatchObject({ status: 'declined' });
       expect(socket.getX509Certificate()?.fingerprint256).toBe(
@@ -100,19 +77,19 @@ describe('with it', () => {
       },
     });
     socket.on('suspend', (suspension: Suspension) => suspension.resume(later(turns[asked - 1], 5)));
-    for (const { subject } of turns) expect(await ask(dialogue)).toBe(subject);
+    for (const { subject } of turns) expect((await askBy(dialogue)).subject).toBe(subject);
     expect(asked).toBe(3);
     await hangUp(socket);
   });
 
   test('after an answer in the handshake', async () => {
-    const { requests, clientCertCallback } = answers(A, B);
+    const { requests, clientCertCallback } = inTurn(A, B);
     const { socket, dialogue } = await talk(
       { clientCertCallback, reselectClientCert: true },
       asking,
     );
     expect((await dialogue.who()).subject).toBe(A.subject);
-    expect(await ask(dialogue)).toBe(B.subject);
+    expect((await askBy(dialogue)).subject).toBe(B.subject);
     expect(requests.map(({ phase }) => phase)).toEqual(['handshake', 'post-handshake']);
     await hangUp(socket);
   });
@@ -122,12 +99,12 @@ describe('with it', () => {
       identity: pki.server,
       clientCa: pki.clientCaA.certPath,
     });
-    const { clientCertCallback } = answers(A, B);
+    const { clientCertCallback } = inTurn(A, B);
     const { socket, dialogue } = await talk(
       { clientCertCallback, reselectClientCert: true },
       strict,
     );
-    expect(await ask(dialogue)).toBe(A.subject);
+    expect((await askBy(dialogue)).subject).toBe(A.subject);
     const failed = endedBy(socket);
     dialogue.say('ask');
     const error = await failed;
@@ -164,11 +141,11 @@ describe('with it', () => {
 
   test('certificates set in advance stay', async () => {
     const { cert, key } = pki.clients.ec256;
-    const { requests, clientCertCallback } = answers();
+    const { requests, clientCertCallback } = inTurn();
     const options = { cert, key, clientCertCallback, reselectClientCert: true };
     const { socket, dialogue } = await talk(options);
-    expect(await ask(dialogue)).toBe(A.subject);
-    expect(await ask(dialogue)).toBe(A.subject);
+    expect((await askBy(dialogue)).subject).toBe(A.subject);
+    expect((await askBy(dialogue)).subject).toBe(A.subject);
     expect(requests).toEqual([]);
     await hangUp(socket);
   });
@@ -179,10 +156,10 @@ describe('without it', () => {
     ['by default', {}],
     ['with false', { reselectClientCert: false }],
   ])('%s the first credential answers again', async (_what, options) => {
-    const { requests, clientCertCallback } = answers(A);
+    const { requests, clientCertCallback } = inTurn(A);
     const { socket, dialogue } = await talk({ clientCertCallback, ...options });
     for (let round = 0; round < 3; round += 1) {
-      expect(await ask(dialogue)).toBe(A.subject);
+      expect((await askBy(dialogue)).subject).toBe(A.subject);
       expect(socket.clientAuth).toMatchObject({ status: 'sent', credential: A });
     }
     expect(requests).toHaveLength(1);
@@ -190,20 +167,20 @@ describe('without it', () => {
   });
 
   test('the answer of the handshake answers again', async () => {
-    const { requests, clientCertCallback } = answers(A);
+    const { requests, clientCertCallback } = inTurn(A);
     const { socket, dialogue } = await talk({ clientCertCallback }, asking);
     expect((await dialogue.who()).subject).toBe(A.subject);
-    expect(await ask(dialogue)).toBe(A.subject);
+    expect((await askBy(dialogue)).subject).toBe(A.subject);
     expect(requests).toHaveLength(1);
     await hangUp(socket);
   });
 
   test('only a credential stays: a decline does not', async () => {
-    const { requests, clientCertCallback } = answers(null, B);
+    const { requests, clientCertCallback } = inTurn(null, B);
     const { socket, dialogue } = await talk({ clientCertCallback }, asking);
     expect((await dialogue.who()).subject).toBeNull();
-    expect(await ask(dialogue)).toBe(B.subject);
-    expect(await ask(dialogue)).toBe(B.subject);
+    expect((await askBy(dialogue)).subject).toBe(B.subject);
+    expect((await askBy(dialogue)).subject).toBe(B.subject);
     expect(requests).toHaveLength(2);
     await hangUp(socket);
   });
@@ -211,9 +188,9 @@ describe('without it', () => {
   test('a request that the credential does not suit asks again', async () => {
     const proxy = await TLS13Proxy.start(server.port, keyLogFile(keyLogPath));
     const ed25519 = new Credential(credentialOf(pki.clients.ed25519));
-    const { requests, clientCertCallback } = answers(A, ed25519);
+    const { requests, clientCertCallback } = inTurn(A, ed25519);
     const { socket, dialogue } = await talk({ clientCertCallback }, proxy);
-    expect(await ask(dialogue)).toBe(A.subject);
+    expect((await askBy(dialogue)).subject).toBe(A.subject);
     proxy.inject(HANDSHAKE, certificateRequest(Buffer.from('only ed25519'), [ED25519]));
     const [first, second] = await proxy.until('second answer', () => {
       const certificates = proxy.clientMessages().filter(({ type }) => type === 'certificate');

@@ -3,6 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import type {
   CertificateRequest,
   ClientCertAnswer,
+  ClientCertCallback,
   ConnectionOptions,
   TLSClientCertError,
   TLSSocket,
@@ -170,6 +171,19 @@ export function credentialOf(identity: Identity & { readonly chain?: string }) {
 /** Fulfilled with `value` a little later: many turns of the event loop, but no test's patience. */
 export function later<T>(value: T, ms = 20): Promise<T> {
   return new Promise((resolve) => setTimeout(resolve, ms, value));
+}
+
+/** A callback that gives one answer after another, and what it was called with. */
+export function inTurn(...answers: ReturnType<ClientCertCallback>[]) {
+  const requests: CertificateRequest[] = [];
+  const signals: AbortSignal[] = [];
+  const clientCertCallback: ClientCertCallback = (request, { signal }) => {
+    signals.push(signal);
+    // One too many must not pass for a client that declines.
+    if (requests.push(request) > answers.length) throw new Error('asked once too often');
+    return answers[requests.length - 1];
+  };
+  return { requests, signals, clientCertCallback };
 }
 
 /** A callback that gives one answer after another, late, and the requests it was called with. */

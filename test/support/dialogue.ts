@@ -1,5 +1,7 @@
 /** The client's side of what `python_server.py` understands. */
 import type { Duplex, Readable, Writable } from 'node:stream';
+import type { ConnectionOptions } from '../../lib/index';
+import { dial, secured } from './client';
 import { Waiting } from './waiting';
 
 /** What `who` says. */
@@ -84,4 +86,18 @@ export class Dialogue {
 /** What `source` sends: byte `i` of the stream is `i % 251`. */
 export function pattern(size: number): Buffer {
   return Buffer.alloc(size, Buffer.from(Array.from({ length: 251 }, (_, i) => i)));
+}
+
+/** Connects, and resolves with the words to say to the server once the connection is secure. */
+export async function talkTo(server: { readonly port: number }, options: ConnectionOptions) {
+  const socket = dial(server, options);
+  await secured(socket);
+  return { socket, dialogue: new Dialogue(socket) };
+}
+
+/** Has the server ask, and resolves with whom it sees once the answer has arrived. */
+export async function askBy(dialogue: Dialogue): Promise<Seen> {
+  dialogue.say('ask');
+  expect(await dialogue.line()).toBe('asked');
+  return dialogue.who();
 }
