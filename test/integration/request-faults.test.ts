@@ -253,6 +253,8 @@ describe.each(WAITS)('waiting by %s, the server', (waits) => {
     const outcomes: unknown[] = [];
     it.socket.write('never sent', (error) => outcomes.push(error));
     const aborted = once(signal, 'abort');
+    // The server says so behind its request: it has to be on the way before the end is.
+    await proxy.until('asked', () => proxy.serverDataSize() === 'asked\n'.length);
     proxy.fin();
     await within('abort', aborted);
     await later(null, 20);

@@ -155,6 +155,8 @@ function expandLabel(suite: Suite, secret: Buffer, label: string, length: number
 /** What goes in one direction: its records opened, counted and, if need be, sealed anew. */
 class Direction {
   readonly messages: Message[] = [];
+  /** Bytes of the application's data that went by. */
+  dataSize = 0;
   /** Whether the record just opened is not to be passed on. */
   drops: (message: Message, isEnd: boolean) => boolean = () => false;
   readonly #secrets: readonly (() => { suite: Suite; secret: Buffer } | undefined)[];
@@ -230,6 +232,7 @@ class Direction {
       const [level = 0, description = 0] = content;
       this.messages.push({ type: 'alert', level, description });
     }
+    if (contentType === APPLICATION_DATA) this.dataSize += content.length;
     if (contentType !== HANDSHAKE) return false;
     let dropped = false;
     this.#handshake = Buffer.concat([this.#handshake, content]);
@@ -327,6 +330,12 @@ export class TLS13Proxy {
   serverMessages(): readonly Message[] {
     this.#fromServer.catchUp();
     return this.#fromServer.messages;
+  }
+
+  /** How many bytes of data the server of the last connection sent. */
+  serverDataSize(): number {
+    this.#fromServer.catchUp();
+    return this.#fromServer.dataSize;
   }
 
   /** Resolves as soon as `look` finds something, asked again whenever something went by. */
