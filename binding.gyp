@@ -36,6 +36,7 @@
         "native/openssl/digest.cc",
         "native/openssl/distinguished_name.cc",
         "native/openssl/error_stack.cc",
+        "native/openssl/external_key.cc",
         "native/openssl/failure.cc",
         "native/openssl/handshake_log.cc",
         "native/openssl/key_reader.cc",

@@ -33,6 +33,7 @@ export const Step = {
   failed: 5,
   newSession: 6,
   renegotiated: 7,
+  wantSignature: 8,
 } as const;
 export type Step = (typeof Step)[keyof typeof Step];
 
@@ -110,6 +111,10 @@ export interface NativeConnection {
   answer(credential: NativeCredential): void;
   decline(): void;
   askAgain(): void;
+  /** What is to be signed, after `wantSignature`; the scheme is 0 when it has no number. */
+  signatureRequest(): { scheme: number; data: Buffer };
+  /** In answer to `wantSignature`: null, or why the signature is none. */
+  sign(signature: Uint8Array): FailureRecord | null;
   abandon(): void;
   /** In answer to `newSession`; empty unless `wanted`. */
   takeSession(wanted: boolean): Buffer;
@@ -145,12 +150,16 @@ interface Addon {
     cipherSuites?: string | undefined;
     groups?: string | undefined;
     signatureSchemes?: string | undefined;
+    /** For the client's own signatures; otherwise as above. */
+    clientSignatureSchemes?: string | undefined;
     options: number;
     allowPartialTrustChain: boolean;
   }) => NativeContext;
   Credential: new (
     input:
       | { certificate: Uint8Array; chain: Uint8Array[]; keys: NativeKeyInput[] }
+      /** Signatures come from elsewhere, under these schemes; none: under any. */
+      | { certificate: Uint8Array; chain: Uint8Array[]; schemes: number[] }
       | { pfx: Uint8Array; passphrase?: Uint8Array | undefined },
   ) => NativeCredential;
   Connection: new (

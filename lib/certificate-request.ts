@@ -152,7 +152,9 @@ export class CertificateRequest {
   supports(credential: Credential | CredentialOptions): true | TLSClientCertError {
     const parsed = Credential.from(credential);
     const failure = this.#native().whyNotSent(Credential.nativeOf(parsed));
-    return failure === null ? true : unusableError(failure, parsed.subject);
+    return failure === null
+      ? true
+      : unusableError(failure, Credential.presentationOf(parsed, this.protocol));
   }
 
   /**

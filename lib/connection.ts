@@ -14,13 +14,21 @@ import {
 } from './client-auth';
 import { Credential } from './credential';
 import { invalidArgType, TLSClientCertError } from './errors';
-import { contextError, gaveUpError, protocolError, translated, unusableError } from './failures';
+import {
+  contextError,
+  gaveUpError,
+  protocolError,
+  signatureError,
+  translated,
+  unusableError,
+} from './failures';
 import { detailedCertificate, legacyCertificate, parseCertificates } from './peer-certificate';
 import { normalizeProtocol, type ProtocolOptions, type ProtocolSettings } from './protocol-options';
 import { type Outcome, Question } from './question';
 import { SecureContext } from './secure-context';
 import { judgeServer } from './server-identity';
-import { signatureSchemeName } from './signature-schemes';
+import { type SignatureScheme, signatureSchemeName } from './signature-schemes';
+import { Signing, type SigningOutcome } from './signing';
 import type { Suspension } from './suspension';
 import type { ClientCertCallback } from './types';
 
@@ -34,10 +42,10 @@ export type ConnectionResult =
     }
   /** The peer has to send more first: `receive()` it, then call again. */
   | { readonly status: 'want-read' }
-  /** The server asked for a client certificate, and was not answered yet. */
+  /** The server asked for a client certificate, and the answer, or its signature, is not there yet. */
   | {
       readonly status: 'suspended';
-      /** When the callback returned `SUSPEND`; `null` while its promise is pending. */
+      /** When the callback returned `SUSPEND`; `null` while a promise or a signer is waited for. */
       readonly suspension: Suspension | null;
     }
   /** The peer sent close_notify, and nothing follows. */
@@ -49,8 +57,8 @@ export type ConnectionResult =
 export interface ConnectionListener {
   /**
    * A suspended operation can go on, or has something new to say: call it again. That is when the
-   * answer came, when there is a {@link Suspension}, and after `receiveEnd()`. Never called from
-   * within an operation.
+   * answer or a signature came, when there is a {@link Suspension}, and after `receiveEnd()`. Never
+   * called from within an operation.
    */
   resumed?(): void;
   /**
@@ -94,6 +102,10 @@ export class Connection {
   #question: Question | undefined;
   #answer: Outcome | undefined;
   #answered: Credential | undefined;
+  /** What the server had been shown, while another credential's signature is waited for. */
+  #shownBefore: Credential | undefined;
+  #signing: Signing | undefined;
+  #signed: SigningOutcome | undefined;
   #declined = false;
   #peerEnded = false;
   #abandoned = false;
@@ -160,6 +172,7 @@ export class Connection {
   /** No answer would reach anybody. The operations go on to what the peer said at last. */
   #abandon(): void {
     this.#abandoned = true;
+    if (this.#signing !== undefined) this.#answered = this.#shownBefore;
     this.#native?.abandon();
   }
 
@@ -302,9 +315,10 @@ export class Connection {
     const native = this.#native;
     this.#native = null;
     native?.destroy();
-    const question = this.#question;
+    const waits = [this.#question, this.#signing];
     this.#question = undefined;
-    question?.cancel(why());
+    this.#signing = undefined;
+    for (const wait of waits) wait?.cancel(why());
   }
 
   /** Whether it was destroyed. */
@@ -323,6 +337,7 @@ export class Connection {
           return { status: 'suspended', suspension: this.#question?.suspension ?? null };
         }
         this.#applyAnswer();
+        this.#applySignature();
         const native = this.#native;
         if (native === null || this.#error !== undefined) return this.#fail(this.#error);
         const result = operation(native);
@@ -340,6 +355,9 @@ export class Connection {
             break;
           case Step.wantClientCert:
             this.#ask(native);
+            break;
+          case Step.wantSignature:
+            this.#sign(native);
             break;
           case Step.newSession:
             this.#tellSession(native);
@@ -360,8 +378,10 @@ export class Connection {
     this.#error ??= error;
     const auth = this.#native === null ? this.#clientAuth : this.clientAuth;
     if (auth.status === 'pending') this.#clientAuth = failed(this.#error);
-    this.#question?.cancel(this.#error);
+    const waits = [this.#question, this.#signing];
     this.#question = undefined;
+    this.#signing = undefined;
+    for (const wait of waits) wait?.cancel(this.#error);
     return { status: 'failed', error: this.#error };
   }
 
@@ -375,7 +395,7 @@ export class Connection {
     const unusable =
       failure !== null && ABOUT_CREDENTIALS.has(failure.reason) && credential !== undefined;
     return unusable
-      ? unusableError(failure, credential.subject)
+      ? unusableError(failure, Credential.presentationOf(credential, native.protocol()))
       : protocolError(failure, {
           declined: auth.status === 'declined' ? auth.reason : undefined,
           identity: auth.status === 'declined' ? undefined : shown?.subject,
@@ -450,14 +470,18 @@ export class Connection {
 
   // ---- the server's question
 
-  /** Whether a question was put and not answered yet. */
+  /** Whether a question was put and not answered yet, or the answer not signed. */
   get waiting(): boolean {
-    return this.#question !== undefined && this.#answer === undefined;
+    return (
+      (this.#question !== undefined && this.#answer === undefined) ||
+      (this.#signing !== undefined && this.#signed === undefined)
+    );
   }
 
   /** @internal No answer can be of use any more, though there is still something to read. */
   giveUpQuestion(reason: Error): void {
     this.#question?.cancel(reason);
+    this.#signing?.cancel(reason);
   }
 
   get #callback(): ClientCertCallback | null {
@@ -519,10 +543,55 @@ export class Connection {
     } else {
       const credential = Credential.nativeOf(answer.credential);
       const refusal = native.whyNotSent(credential);
-      if (refusal !== null) this.#fail(unusableError(refusal, answer.credential.subject));
+      if (refusal !== null)
+        this.#fail(
+          unusableError(refusal, Credential.presentationOf(answer.credential, native.protocol())),
+        );
       else native.answer(credential);
+      this.#shownBefore = this.#answered;
       this.#answered = answer.credential;
     }
+  }
+
+  /** Asks the credential's signer for what the handshake waits for. */
+  #sign(native: NativeConnection): void {
+    const credential = this.#shown(native);
+    const signer = credential && Credential.signerOf(credential);
+    if (credential === undefined || signer === null || signer === undefined) {
+      throw new Error('a signature is wanted of a credential that has no signer');
+    }
+    const { scheme, data } = native.signatureRequest();
+    this.#signed = undefined;
+    this.#signing = new Signing((outcome) => {
+      this.#signed = outcome;
+      this.#notify();
+    });
+    this.#signing.begin(
+      {
+        signer,
+        data,
+        scheme: signatureSchemeName(scheme) as SignatureScheme,
+        subject: credential.subject,
+      },
+      this.#settings.clientCertTimeout,
+    );
+  }
+
+  /** Hands the signature to the machine, if it came. */
+  #applySignature(): void {
+    const outcome = this.#signed;
+    const native = this.#native;
+    if (outcome === undefined || native === null) return;
+    this.#signing = undefined;
+    this.#signed = undefined;
+    if (outcome.kind === 'failure') {
+      this.#fail(outcome.error);
+      return;
+    }
+    const credential = this.#shown(native) as Credential;
+    const failure = native.sign(outcome.signature);
+    if (failure === null) this.#shownBefore = this.#answered;
+    else this.#fail(signatureError(failure, credential.subject, credential.keyType));
   }
 
   /** What became of the server's last request for a client certificate. Readable after the end. */
@@ -538,7 +607,8 @@ export class Connection {
       native.clientAuth();
     const { secureContext, sessionCredential } = this.#settings;
     const credential = secureContext.credentials[staticCredential];
-    switch (this.#abandoned ? 'requested' : certificate) {
+    // The Certificate is written, and kept back until it is signed.
+    switch (this.#abandoned || this.#signing !== undefined ? 'requested' : certificate) {
       case 'not-requested':
         if (!resumed) return NOT_REQUESTED;
         return {
@@ -640,6 +710,7 @@ const ABOUT_CREDENTIALS: ReadonlySet<string> = new Set([
   'signature-too-weak',
   'no-common-scheme',
   'certificate-scheme-refused',
+  'scheme-not-declared',
   'not-sent',
 ]);
 

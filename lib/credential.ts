@@ -3,8 +3,15 @@ import { inspect, types } from 'node:util';
 import { binding, type NativeCredential, type NativeKeyInput } from './binding';
 import { toBytes, toList } from './bytes';
 import { invalidArgType, invalidArgValue } from './errors';
-import { type CredentialInputNames, credentialError, translated } from './failures';
+import {
+  type CredentialInputNames,
+  credentialError,
+  type Presentation,
+  translated,
+} from './failures';
 import { printName } from './names';
+import { type SignatureScheme, signatureSchemeNumber } from './signature-schemes';
+import { declaredSchemes, isSigner, type Signer } from './signer';
 
 /** PEM text, PEM or DER bytes. */
 export type Bytes = string | NodeJS.ArrayBufferView;
@@ -19,8 +26,8 @@ export type PrivateKeyInput = Bytes | KeyObject;
 export interface CertificateCredentialOptions {
   /** The client's certificate. In PEM, certificates behind the first belong to its chain. */
   cert: CertificateInput;
-  /** Its private key. */
-  key: PrivateKeyInput;
+  /** Its private key, or what signs in its place. */
+  key: PrivateKeyInput | Signer;
   /**
    * Intermediates, in the order in which they are sent: each certifies the one before
    * (RFC 5246, section 7.4.2). The root may be left out. They follow those in `cert`.
@@ -48,9 +55,17 @@ export interface PfxCredentialOptions {
 /** What a {@link Credential} is made from. */
 export type CredentialOptions = CertificateCredentialOptions | PfxCredentialOptions;
 
+/** A native credential, and who signs for it where it has no key. @internal */
+export interface ParsedCredential {
+  readonly native: NativeCredential;
+  readonly signer: Signer | null;
+  /** Those that the signer declares, if it does. */
+  readonly schemes?: readonly SignatureScheme[] | undefined;
+}
+
 /** Lets {@link Credential.adopt} past the constructor's parsing. */
 class Parsed {
-  constructor(readonly native: NativeCredential) {}
+  constructor(readonly parsed: ParsedCredential) {}
 }
 
 /**
@@ -60,22 +75,23 @@ class Parsed {
  * The private key cannot be read back.
  */
 export class Credential {
-  readonly #native: NativeCredential;
+  readonly #parsed: ParsedCredential;
   #certificates: readonly X509Certificate[] | undefined;
 
   /**
    * @throws {@link TLSClientCertError} `ERR_CREDENTIAL_INVALID`: an input cannot be read;
    *   `ERR_CREDENTIAL_PASSPHRASE`: a passphrase is missing or wrong; `ERR_CREDENTIAL_MISMATCH`: the
-   *   key does not belong to the certificate. The error's `input` names what is at fault.
+   *   key does not belong to the certificate; `ERR_SIGNER_UNSUPPORTED`: `key` is a {@link Signer}, and
+   *   this platform cannot wait for one. The error's `input` names what is at fault.
    * @throws TypeError `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`.
    */
   constructor(options: CredentialOptions) {
-    this.#native = options instanceof Parsed ? options.native : parse(options);
+    this.#parsed = options instanceof Parsed ? options.parsed : parse(options);
   }
 
   /** @internal A credential around a native one. */
-  static adopt(native: NativeCredential): Credential {
-    return new Credential(new Parsed(native) as unknown as CredentialOptions);
+  static adopt(parsed: ParsedCredential): Credential {
+    return new Credential(new Parsed(parsed) as unknown as CredentialOptions);
   }
 
   /** `value` itself when it is a credential already, else a new one made from it. */
@@ -85,22 +101,23 @@ export class Credential {
 
   /** The leaf. */
   get certificate(): X509Certificate {
-    return this.#parsed()[0] as X509Certificate;
+    return this.#parseCertificates()[0] as X509Certificate;
   }
 
   /** What is sent behind the leaf, in that order. */
   get chain(): readonly X509Certificate[] {
-    return this.#parsed().slice(1);
+    return this.#parseCertificates().slice(1);
   }
 
   /** The leaf's subject as in RFC 4514, for instance `CN=alice,O=Example`. */
   get subject(): string {
-    return printName(this.#native.subject());
+    return printName(this.#parsed.native.subject());
   }
 
   /** Shows whose it is, and nothing secret. */
   [inspect.custom](): string {
-    return `Credential <${this.subject}, ${this.keyType}, ${this.chain.length} intermediate(s)>`;
+    const key = this.#parsed.signer === null ? this.keyType : `${this.keyType} by a signer`;
+    return `Credential <${this.subject}, ${key}, ${this.chain.length} intermediate(s)>`;
   }
 
   /** The key's type as `KeyObject.asymmetricKeyType` has it: `'rsa'`, `'ec'`, `'ed25519'`, … */
@@ -110,11 +127,29 @@ export class Credential {
 
   /** @internal */
   static nativeOf(credential: Credential): NativeCredential {
-    return credential.#native;
+    return credential.#parsed.native;
   }
 
-  #parsed(): readonly X509Certificate[] {
-    this.#certificates ??= this.#native.certificates().map((der) => new X509Certificate(der));
+  /** @internal Who signs where the key is not in memory; else `null`. */
+  static signerOf(credential: Credential): Signer | null {
+    return credential.#parsed.signer;
+  }
+
+  /** @internal The schemes that its signer declares; undefined: none, or there is no signer. */
+  static schemesOf(credential: Credential): readonly SignatureScheme[] | undefined {
+    return credential.#parsed.schemes;
+  }
+
+  /** @internal What an error says about it. */
+  static presentationOf(credential: Credential, protocol: string): Presentation {
+    const { signer, schemes } = credential.#parsed;
+    return { subject: credential.subject, schemes, signs: signer !== null, protocol };
+  }
+
+  #parseCertificates(): readonly X509Certificate[] {
+    this.#certificates ??= this.#parsed.native
+      .certificates()
+      .map((der) => new X509Certificate(der));
     return this.#certificates;
   }
 }
@@ -127,7 +162,7 @@ const NAMES: CredentialInputNames = {
   passphrase: 'passphrase',
 };
 
-function parse(options: unknown): NativeCredential {
+function parse(options: unknown): ParsedCredential {
   if (options === null || typeof options !== 'object') {
     throw invalidArgType('options', 'of type object', options);
   }
@@ -139,30 +174,50 @@ function parse(options: unknown): NativeCredential {
     }
     return fromPfx(pfx, secret, 'options.pfx', NAMES);
   }
-  const keys = [privateKeyInput(key, secret, 'options.key')];
-  return fromCertificate(
-    certificateBytes(cert, 'options.cert'),
-    toList(chain).map((item, i) => certificateBytes(item, `options.chain[${i}]`)),
-    keys,
-    NAMES,
-  );
+  const certificate = certificateBytes(cert, 'options.cert');
+  const rest = toList(chain).map((item, i) => certificateBytes(item, `options.chain[${i}]`));
+  if (isSigner(key)) {
+    if (secret !== undefined) {
+      throw invalidArgValue('options.passphrase', 'is for an encrypted key: a signer has none');
+    }
+    return fromSigner(certificate, rest, key, 'options.key', NAMES);
+  }
+  return fromCertificate(certificate, rest, [privateKeyInput(key, secret, 'options.key')], NAMES);
 }
 
-/** A native credential from parts; of the keys, the one that belongs to the certificate is taken. */
+/** A credential from parts; of the keys, the one that belongs to the certificate is taken. */
 export function fromCertificate(
   certificate: Uint8Array,
   chain: Uint8Array[],
   keys: PrivateKeyBytes[],
   names: CredentialInputNames,
-): NativeCredential {
+): ParsedCredential {
   try {
-    return translated(
+    const native = translated(
       () => new binding.Credential({ certificate, chain, keys }),
       (failure) => credentialError(failure, names),
     );
+    return { native, signer: null };
   } finally {
     for (const key of keys) if (key.ours) key.bytes.fill(0);
   }
+}
+
+/** A credential for which `signer` signs. Whether it can is seen when it does. */
+export function fromSigner(
+  certificate: Uint8Array,
+  chain: Uint8Array[],
+  signer: Signer,
+  name: string,
+  names: CredentialInputNames,
+): ParsedCredential {
+  const schemes = declaredSchemes(signer, name);
+  const numbers = (schemes ?? []).map(signatureSchemeNumber);
+  const native = translated(
+    () => new binding.Credential({ certificate, chain, schemes: numbers }),
+    (failure) => credentialError(failure, names),
+  );
+  return { native, signer, schemes };
 }
 
 export function fromPfx(
@@ -170,16 +225,17 @@ export function fromPfx(
   passphrase: Uint8Array | undefined,
   name: string,
   names: CredentialInputNames,
-): NativeCredential {
+): ParsedCredential {
   // It is binary: a string of it was damaged when it was decoded.
   if (!ArrayBuffer.isView(pfx)) {
     throw invalidArgType(name, 'an instance of Buffer, TypedArray or DataView', pfx);
   }
   const bytes = toBytes(pfx, name);
-  return translated(
+  const native = translated(
     () => new binding.Credential({ pfx: bytes, passphrase }),
     (failure) => credentialError(failure, names),
   );
+  return { native, signer: null };
 }
 
 export function certificateBytes(value: unknown, name: string): Uint8Array {

@@ -29,6 +29,28 @@ export type TLSClientCertErrorCode =
   | 'ERR_CLIENT_CERT_REQUIRED'
   /** The callback returned SUSPEND and nobody listens to 'suspend'. */
   | 'ERR_CLIENT_CERT_SUSPEND_UNHEARD'
+  /** A signer threw or rejected; `cause` is what it threw. */
+  | 'ERR_SIGNER_FAILED'
+  /** What a signer returned is no signature of what it was to sign by the certificate's key. */
+  | 'ERR_SIGNATURE_INVALID'
+  /** Node's OpenSSL cannot wait for a signer on this platform (musl). */
+  | 'ERR_SIGNER_UNSUPPORTED'
+  /** A PKCS#11 module cannot be loaded, or is none. */
+  | 'ERR_PKCS11_MODULE'
+  /** A PKCS#11 token is not there, or was removed. */
+  | 'ERR_PKCS11_TOKEN'
+  /** A PIN is missing, wrong or locked; `reason` says which. */
+  | 'ERR_PKCS11_PIN'
+  /** A token has not the objects that are asked for: `reason` says what is missing or ambiguous. */
+  | 'ERR_PKCS11_OBJECT'
+  /** A PKCS#11 function failed; `reason` is its CKR_… name. */
+  | 'ERR_PKCS11_FAILED'
+  /** A `pkcs11:` URI does not follow RFC 7512. */
+  | 'ERR_PKCS11_URI'
+  /** An OSSL_STORE URI cannot be opened, or lacks what is needed; `reason` says what. */
+  | 'ERR_STORE_UNREADABLE'
+  /** An OpenSSL provider cannot be loaded. */
+  | 'ERR_STORE_PROVIDER'
   /** A suspension was used a second time, or after its handshake was over. */
   | 'ERR_SUSPENSION_SPENT'
   /** A certificate authority of the option `ca` cannot be read. */

@@ -4,6 +4,7 @@
 import { alertName } from './alerts';
 import type { FailureRecord } from './binding';
 import { TLSClientCertError } from './errors';
+import { isTLS13Scheme, type SignatureScheme, signatureSchemeName } from './signature-schemes';
 
 /** Runs a native constructor and throws the public error in place of its record. */
 export function translated<T>(
@@ -82,6 +83,18 @@ export function credentialError(
         `"${names.key(0)}" does not belong to the certificate in "${names.cert}": their public keys ` +
           `differ. Give the key that the certificate was issued for.${openssl(failure)}`,
         { input: names.key(0), reason: failure.reason, ...details(failure) },
+      );
+    case 'no-fibres':
+      return new TLSClientCertError(
+        'ERR_SIGNER_UNSUPPORTED',
+        `"${names.key(0)}" is a signer, but OpenSSL cannot wait for one on this platform: its C library (musl, for instance in Alpine Linux) has no fibres. Use a Node.js built for glibc, or a key in memory.`,
+        { input: names.key(0), reason: failure.reason },
+      );
+    case 'key-type-unsupported':
+      return new TLSClientCertError(
+        'ERR_CREDENTIAL_INVALID',
+        `"${names.key(0)}" is a signer, and signers work for RSA, RSA-PSS, EC, Ed25519 and Ed448 keys; the certificate in "${names.cert}" has a key of type ${failure.detail || 'unknown'}.`,
+        { input: names.cert, reason: failure.reason, ...details(failure) },
       );
     case 'pfx-unreadable':
       return new TLSClientCertError(
@@ -181,15 +194,30 @@ export function contextError(failure: FailureRecord): TLSClientCertError {
   });
 }
 
-/** Why a credential would not be sent. `subject` is its certificate's, for the sentence. */
-export function unusableError(failure: FailureRecord, subject: string): TLSClientCertError {
+/** What bears on whether a credential can be sent. */
+export interface Presentation {
+  /** Its certificate's subject. */
+  subject: string;
+  /** The schemes that its signer declares, if it has one that does. */
+  schemes?: readonly SignatureScheme[] | undefined;
+  /** Whether its key is a signer. */
+  signs: boolean;
+  /** The connection's version, for instance `'TLSv1.3'`. */
+  protocol: string;
+}
+
+/** Why a credential would not be sent. */
+export function unusableError(
+  failure: FailureRecord,
+  presentation: Presentation,
+): TLSClientCertError {
   const which =
     failure.index === 0 ? 'its certificate' : `certificate ${failure.index} of its chain`;
   const why: Readonly<Record<string, string>> = {
     'key-too-small': `${which} has ${failure.detail}. Use a stronger key, or lower the level with "@SECLEVEL=" in ciphers`,
     'signature-too-weak': `${which} carries ${failure.detail}. Have it issued anew with SHA-256, or lower the level with "@SECLEVEL=" in ciphers`,
-    'no-common-scheme':
-      'its key can sign under none of the signature schemes that the server and this client have in common (request.signatureSchemes, option sigalgs). Use a key of another type',
+    'no-common-scheme': noCommonScheme(presentation),
+    'scheme-not-declared': `for this server OpenSSL picks the scheme ${signatureSchemeName(failure.index)}, which its signer does not declare. Set the credential in advance by cert and key, so that OpenSSL can be told, or leave that scheme out by the option sigalgs`,
     'certificate-scheme-refused':
       'its certificate is signed under a scheme that the server does not take in certificates (signature_algorithms_cert). Use one that was issued with another signature',
     'not-sent': `OpenSSL refused to load or send it.${openssl(failure)}`,
@@ -200,7 +228,37 @@ export function unusableError(failure: FailureRecord, subject: string): TLSClien
   );
   return new TLSClientCertError(
     'ERR_CREDENTIAL_UNUSABLE',
-    `The client certificate ${subject} would not be sent: ${sentence}.`,
+    `The client certificate ${presentation.subject} would not be sent: ${sentence}.`,
+    { reason: failure.reason, ...details(failure) },
+  );
+}
+
+function noCommonScheme({ schemes, signs, protocol }: Presentation): string {
+  if (signs && (protocol === 'TLSv1' || protocol === 'TLSv1.1')) {
+    return `its key is a signer, and these sign for TLS 1.2 and 1.3; this server speaks ${protocol}. Use a key in memory, or set minVersion: 'TLSv1.2'`;
+  }
+  if (schemes === undefined) {
+    return 'its key can sign under none of the signature schemes that the server and this client have in common (request.signatureSchemes, option sigalgs). Use a key of another type';
+  }
+  const declared = `its signer declares ${schemes.join(', ')}, and none of these suits the server's request (request.signatureSchemes, option sigalgs)`;
+  return protocol === 'TLSv1.3' && !schemes.some(isTLS13Scheme)
+    ? `${declared}: TLS 1.3 does not know them. If the server speaks TLS 1.2, connect with maxVersion: 'TLSv1.2'`
+    : `${declared}. Use another key, or a signer that can do more`;
+}
+
+/** What a signer gave is no signature. */
+export function signatureError(
+  failure: FailureRecord,
+  subject: string,
+  keyType: string | undefined,
+): TLSClientCertError {
+  const hint =
+    keyType === 'ec'
+      ? ' ECDSA signatures have to be in DER; encodeEcdsaSignature() makes that of r and s.'
+      : '';
+  return new TLSClientCertError(
+    'ERR_SIGNATURE_INVALID',
+    `What the signer of the client certificate ${subject} returned is no ${signatureSchemeName(failure.index)} signature of the data by the certificate's key. Nothing was sent. Does the signer use the right key, padding and hash, and hash only once?${hint}`,
     { reason: failure.reason, ...details(failure) },
   );
 }

@@ -26,6 +26,8 @@ export {
   SecureContext,
   type SecureContextOptions,
 } from './secure-context';
+export type { SignatureScheme } from './signature-schemes';
+export type { SignContext, Signer } from './signer';
 export { Suspension } from './suspension';
 export { TLSSocket } from './tls-socket';
 export type { TLSSocketEvents } from './tls-socket-events';

@@ -2,6 +2,8 @@ import { types } from 'node:util';
 import type { CertificateRequest } from './certificate-request';
 import { Credential } from './credential';
 import { describe, messageOf, TLSClientCertError } from './errors';
+import { isPromiseLike } from './is-promise-like';
+import { LazySignal } from './lazy-signal';
 import { Suspension } from './suspension';
 import { type ClientCertAnswer, type ClientCertCallback, SUSPEND } from './types';
 
@@ -27,12 +29,11 @@ export interface QuestionOwner {
 export class Question {
   readonly #owner: QuestionOwner;
   readonly #timeout: number;
+  readonly #signal = new LazySignal();
   /** Which call of the callback is waited for; answers to any other come too late. */
   #turn = 0;
   #over = false;
   #timer: NodeJS.Timeout | undefined;
-  #abort: AbortController | undefined;
-  #reason: Error | undefined;
   #suspension: Suspension | null = null;
 
   /** @param timeout - Milliseconds for all attempts together; 0: no limit. */
@@ -47,7 +48,7 @@ export class Question {
     const settle = (outcome: Outcome) => this.#settle(turn, outcome);
     let answer: ReturnType<ClientCertCallback>;
     try {
-      answer = callback(request, this.#context());
+      answer = callback(request, this.#signal.context);
     } catch (error) {
       settle({ kind: 'failure', error: callbackError('threw', error) });
       return;
@@ -63,8 +64,8 @@ export class Question {
   /** No answer is of use any more: `reason` reaches the signal. */
   cancel(reason: Error): void {
     if (this.#over) return;
-    this.#end(reason, `the connection is over (${reason.message})`);
-    this.#abort?.abort(reason);
+    this.#end(`the connection is over (${reason.message})`);
+    this.#signal.abort(reason);
   }
 
   #take(
@@ -108,7 +109,7 @@ export class Question {
   #suspend(request: CertificateRequest, settle: (outcome: Outcome) => void): void {
     if (this.#over) return;
     this.#startTimer();
-    const suspension = Suspension.of(request, this.#context().signal, {
+    const suspension = Suspension.of(request, this.#signal.signal, {
       again: () => settle({ kind: 'again' }),
       answer: (answer) => this.#take(request, answer, settle),
       fail: (error) => settle({ kind: 'failure', error }),
@@ -124,19 +125,17 @@ export class Question {
     } else {
       const reason = outcome.kind === 'failure' ? outcome.error : undefined;
       this.#end(
-        reason,
         reason === undefined
           ? 'the server was answered'
           : `the connection failed (${reason.message})`,
       );
-      if (reason !== undefined) this.#abort?.abort(reason);
+      if (reason !== undefined) this.#signal.abort(reason);
     }
     this.#owner.settled(outcome);
   }
 
-  #end(reason: Error | undefined, spentBy: string): void {
+  #end(spentBy: string): void {
     this.#over = true;
-    this.#reason = reason;
     clearTimeout(this.#timer);
     if (this.#suspension !== null) Suspension.expire(this.#suspension, spentBy);
   }
@@ -154,30 +153,6 @@ export class Question {
     // The socket keeps the process alive; where it is unref'd, this must not.
     this.#timer.unref();
   }
-
-  /** The signal is made when it is first looked at: most callbacks never do. */
-  #context(): { readonly signal: AbortSignal } {
-    const signal = () => {
-      if (this.#abort === undefined) {
-        this.#abort = new AbortController();
-        if (this.#over && this.#reason !== undefined) this.#abort.abort(this.#reason);
-      }
-      return this.#abort.signal;
-    };
-    return {
-      get signal() {
-        return signal();
-      },
-    };
-  }
-}
-
-function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
-  return (
-    value !== null &&
-    (typeof value === 'object' || typeof value === 'function') &&
-    typeof (value as { then?: unknown }).then === 'function'
-  );
 }
 
 function outcomeOf(answer: ClientCertAnswer | unknown): Outcome {

@@ -9,11 +9,14 @@ import {
   certificateBytes,
   fromCertificate,
   fromPfx,
+  fromSigner,
   type PrivateKeyInput,
   privateKeyInput,
 } from './credential';
 import { invalidArgType, invalidArgValue, outOfRange, TLSClientCertError } from './errors';
 import { contextError, translated } from './failures';
+import { isTLS13Scheme, OFFERED_SCHEMES } from './signature-schemes';
+import { isSigner, type Signer } from './signer';
 import { customTrust } from './trust';
 import type { ClientCertCallback } from './types';
 
@@ -42,11 +45,12 @@ export interface SecureContextOptions {
    * `clientCertCallback` is not called, as SSL_CTX_set_client_cert_cb(3) has it.
    */
   cert?: CertificateInput | readonly CertificateInput[] | undefined;
-  /** Private keys to `cert`. */
+  /** Private keys to `cert`, in any order; a {@link Signer} has the place of its certificate. */
   key?:
     | PrivateKeyInput
     | KeyWithPassphrase
-    | readonly (PrivateKeyInput | KeyWithPassphrase)[]
+    | Signer
+    | readonly (PrivateKeyInput | KeyWithPassphrase | Signer)[]
     | undefined;
   /**
    * PKCS#12 structures, in place of `cert` and `key`. Node's type has strings here as well; none can
@@ -69,7 +73,10 @@ export interface SecureContextOptions {
   sigalgs?: string | undefined;
   /** Default: `tls.DEFAULT_MIN_VERSION`. */
   minVersion?: SecureVersion | undefined;
-  /** Default: `tls.DEFAULT_MAX_VERSION`. */
+  /**
+   * Default: `tls.DEFAULT_MAX_VERSION`; `'TLSv1.2'` when what is set in advance can sign for no later
+   * version: signers that declare only schemes such as `rsa_pkcs1_sha256`.
+   */
   maxVersion?: SecureVersion | undefined;
   /** A mask of `crypto.constants.SSL_OP_…`. */
   secureOptions?: number | undefined;
@@ -154,10 +161,14 @@ export function createSecureContext(options: SecureContextOptions = {}): SecureC
       ? undefined
       : toList(options.ca).map((item, i) => certificateBytes(item, `options.ca[${i}]`));
   const crls = toList(options.crl).map((item, i) => toBytes(item, `options.crl[${i}]`));
-  const { cipherList, cipherSuites, minVersion, maxVersion } = protocolSettings(options);
-  const groups = optionalString(options.ecdhCurve, 'options.ecdhCurve') ?? tls.DEFAULT_ECDH_CURVE;
-  if (options.sigalgs === '') throw invalidArgValue('options.sigalgs', 'names no algorithm');
   const credentials = staticCredentials(options);
+  const { cipherList, cipherSuites, minVersion, maxVersion } = protocolSettings(
+    options,
+    credentials,
+  );
+  const groups = optionalString(options.ecdhCurve, 'options.ecdhCurve') ?? tls.DEFAULT_ECDH_CURVE;
+  const signatureSchemes = optionalString(options.sigalgs, 'options.sigalgs');
+  if (signatureSchemes === '') throw invalidArgValue('options.sigalgs', 'names no algorithm');
   const native = translated(
     () =>
       new binding.Context({
@@ -167,7 +178,10 @@ export function createSecureContext(options: SecureContextOptions = {}): SecureC
         cipherList,
         cipherSuites,
         groups: groups === 'auto' ? undefined : groups,
-        signatureSchemes: optionalString(options.sigalgs, 'options.sigalgs'),
+        signatureSchemes,
+        // Whoever names algorithms means them for both sides.
+        clientSignatureSchemes:
+          signatureSchemes === undefined ? clientSchemes(credentials) : undefined,
         options: secureOptions(options.secureOptions),
         allowPartialTrustChain: options.allowPartialTrustChain === true,
       }),
@@ -205,9 +219,12 @@ function version(value: unknown, fallback: SecureVersion, which: string): number
  * Splits the one cipher list as node:tls does: without ciphers of TLS 1.2 it rules that out, without
  * suites of TLS 1.3 it leaves OpenSSL's.
  */
-function protocolSettings(options: SecureContextOptions) {
+function protocolSettings(options: SecureContextOptions, credentials: readonly Credential[]) {
   let minVersion = version(options.minVersion, tls.DEFAULT_MIN_VERSION, 'minimum');
-  const maxVersion = version(options.maxVersion, tls.DEFAULT_MAX_VERSION, 'maximum');
+  let maxVersion = version(options.maxVersion, tls.DEFAULT_MAX_VERSION, 'maximum');
+  if (options.maxVersion == null && minVersion <= VERSIONS['TLSv1.2'] && !signsTLS13(credentials)) {
+    maxVersion = Math.min(maxVersion, VERSIONS['TLSv1.2']);
+  }
   const ciphers = optionalString(options.ciphers, 'options.ciphers') || defaultCiphers();
   const names = ciphers.split(':').filter((name) => name.length > 0);
   if (names.length === 0) throw invalidArgValue('options.ciphers', 'names no cipher');
@@ -281,18 +298,29 @@ function staticCredentials(options: SecureContextOptions): Credential[] {
       'is missing: options.key is given, and needs its certificate',
     );
   }
+  const inMemory = keyItems.flatMap((item, k) => (isSigner(item) ? [] : [{ item, k }]));
+  keyItems.forEach((item, k) => {
+    if (!isSigner(item) || k < certs.length) return;
+    throw invalidArgValue(`options.key[${k}]`, 'is a signer without a certificate at its place');
+  });
   const credentials = certs.map((certificate, i) => {
+    const names = {
+      cert: `options.cert[${i}]`,
+      chain: () => `options.cert[${i}]`,
+      key: (index: number) => `options.key[${inMemory[index]?.k ?? i}]`,
+      pfx: 'options.pfx',
+      passphrase: 'options.passphrase',
+    };
+    const own = keyItems[i];
+    if (isSigner(own)) {
+      const name = `options.key[${i}]`;
+      return Credential.adopt(
+        fromSigner(certificate, [], own, name, { ...names, key: () => name }),
+      );
+    }
     // Read anew for each: they are wiped when it is done.
-    const keys = keyItems.map((item, k) => keyOf(item, common, `options.key[${k}]`));
-    return Credential.adopt(
-      fromCertificate(certificate, [], keys, {
-        cert: `options.cert[${i}]`,
-        chain: () => `options.cert[${i}]`,
-        key: (k) => `options.key[${k}]`,
-        pfx: 'options.pfx',
-        passphrase: 'options.passphrase',
-      }),
-    );
+    const keys = inMemory.map(({ item, k }) => keyOf(item, common, `options.key[${k}]`));
+    return Credential.adopt(fromCertificate(certificate, [], keys, names));
   });
   toList(options.pfx).forEach((item, i) => {
     const name = `options.pfx[${i}]`;
@@ -311,6 +339,27 @@ function staticCredentials(options: SecureContextOptions): Credential[] {
     );
   });
   return credentials;
+}
+
+/** Whether any of them, or nobody at all, can sign for TLS 1.3. */
+function signsTLS13(credentials: readonly Credential[]): boolean {
+  return (
+    credentials.length === 0 ||
+    credentials.some((credential) => Credential.schemesOf(credential)?.some(isTLS13Scheme) ?? true)
+  );
+}
+
+/**
+ * The schemes that the credentials' signers declare, by which OpenSSL picks; undefined when nothing is
+ * declared. Other credentials keep all that there are.
+ */
+function clientSchemes(credentials: readonly Credential[]): string | undefined {
+  const declared = credentials.map(Credential.schemesOf);
+  if (declared.every((schemes) => schemes === undefined)) return undefined;
+  const known = OFFERED_SCHEMES.filter((scheme) =>
+    declared.some((schemes) => schemes === undefined || schemes.includes(scheme)),
+  );
+  return known.length === 0 ? undefined : known.join(':');
 }
 
 function keyOf(item: unknown, common: Uint8Array | undefined, name: string) {

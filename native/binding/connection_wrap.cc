@@ -116,6 +116,8 @@ Napi::Function ConnectionWrap::Define(Napi::Env env) {
           ExposeAlive<&Self::Answer>("answer"),
           ExposeAlive<&Self::Decline>("decline"),
           ExposeAlive<&Self::AskAgain>("askAgain"),
+          ExposeAlive<&Self::SignatureWanted>("signatureRequest"),
+          ExposeAlive<&Self::Sign>("sign"),
           ExposeAlive<&Self::Abandon>("abandon"),
           ExposeAlive<&Self::TakeSession>("takeSession"),
           ExposeAlive<&Self::Session>("session"),
@@ -264,6 +266,21 @@ Napi::Value ConnectionWrap::Decline(const Napi::CallbackInfo& info) {
 Napi::Value ConnectionWrap::AskAgain(const Napi::CallbackInfo& info) {
   connection_->AskAgain();
   return info.Env().Undefined();
+}
+
+Napi::Value ConnectionWrap::SignatureWanted(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const SignatureRequest request = connection_->signature_request();
+  Napi::Object record = Napi::Object::New(env);
+  record.Set("scheme", request.scheme);
+  record.Set("data", FromBytes(env, request.data));
+  return record;
+}
+
+Napi::Value ConnectionWrap::Sign(const Napi::CallbackInfo& info) {
+  const auto failure = connection_->Sign(ToBytes(info[0]));
+  if (!failure) return info.Env().Null();
+  return FromFailure(info.Env(), *failure);
 }
 
 Napi::Value ConnectionWrap::Abandon(const Napi::CallbackInfo& info) {

@@ -54,6 +54,8 @@ class ConnectionWrap : public Wrap<ConnectionWrap> {
   Napi::Value Answer(const Napi::CallbackInfo& info);
   Napi::Value Decline(const Napi::CallbackInfo& info);
   Napi::Value AskAgain(const Napi::CallbackInfo& info);
+  Napi::Value SignatureWanted(const Napi::CallbackInfo& info);
+  Napi::Value Sign(const Napi::CallbackInfo& info);
   Napi::Value Abandon(const Napi::CallbackInfo& info);
 
   Napi::Value TakeSession(const Napi::CallbackInfo& info);

@@ -27,6 +27,8 @@ ContextWrap::ContextWrap(const Napi::CallbackInfo& info) : Wrap(info) {
   plain.groups = ToOptionalString(options.Get("groups"));
   plain.signature_schemes = ToOptionalString(options.Get("signatureSchemes"));
   // A double, as it comes: an SSL_OP_ above bit 31 must not be cut off.
+  plain.client_signature_schemes =
+      ToOptionalString(options.Get("clientSignatureSchemes"));
   plain.options =
       static_cast<uint64_t>(options.Get("options").ToNumber().Int64Value());
   plain.allow_partial_trust_chain =

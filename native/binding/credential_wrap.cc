@@ -13,6 +13,17 @@ Result<Credential::Pointer> CreateFrom(const Napi::Object& input) {
     pfx.passphrase = ToOptionalBytes(input.Get("passphrase"));
     return Credential::Create(pfx);
   }
+  if (input.Get("schemes").IsArray()) {
+    ExternalKeyInput external;
+    external.certificate = ToBytes(input.Get("certificate"));
+    external.chain = ToBytesList(input.Get("chain"));
+    const auto schemes = input.Get("schemes").As<Napi::Array>();
+    for (uint32_t i = 0; i < schemes.Length(); i++) {
+      external.schemes.push_back(
+          static_cast<SignatureScheme>(ToInt(schemes.Get(i))));
+    }
+    return Credential::Create(external);
+  }
   CertificateInput pair;
   pair.certificate = ToBytes(input.Get("certificate"));
   pair.chain = ToBytesList(input.Get("chain"));

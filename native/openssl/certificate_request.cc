@@ -52,20 +52,59 @@ std::optional<Failure> CheckSecurityLevel(SSL* ssl, X509* certificate,
   return std::nullopt;
 }
 
-bool HasCommonScheme(SSL* ssl, EVP_PKEY* key) {
+bool HasCommonScheme(SSL* ssl, const Credential& credential) {
   const int version = SSL_version(ssl);
+  EVP_PKEY* key = credential.key();
   if (version < TLS1_2_VERSION) {
+    // Nobody outside is asked for a signature with MD5 and SHA-1.
+    if (credential.is_external()) return false;
     // No schemes yet: RSA with MD5 and SHA-1 together, ECDSA with SHA-1.
     const int type = EVP_PKEY_get_base_id(key);
     return type == EVP_PKEY_RSA || type == EVP_PKEY_EC;
   }
   for (const SignatureScheme scheme : SharedSignatureSchemes(ssl)) {
-    if (KeyFitsScheme(key, scheme, version)) return true;
+    if (KeyFitsScheme(key, scheme, version) && credential.Allows(scheme)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// Whether OpenSSL, which takes the first of `shared` that a key can do, would
+// come by another with the same digest before it gets to shared[position].
+bool ComesBehindPkcs1(const std::vector<SignatureScheme>& shared,
+                      size_t position, EVP_PKEY* key, int version) {
+  const int digest = DigestOfScheme(shared[position]);
+  for (size_t i = 0; i < position; i++) {
+    if (!IsRsaPss(shared[i]) && DigestOfScheme(shared[i]) == digest &&
+        KeyFitsScheme(key, shared[i], version)) {
+      return true;
+    }
   }
   return false;
 }
 
 }  // namespace
+
+std::vector<SignatureScheme> SchemesToPickFrom(SSL* ssl,
+                                               const Credential& credential) {
+  if (credential.schemes().empty()) return {};
+  const int version = SSL_version(ssl);
+  EVP_PKEY* key = credential.key();
+  const std::vector<SignatureScheme> shared = SharedSignatureSchemes(ssl);
+  std::vector<SignatureScheme> last_resort = credential.schemes();
+  for (size_t i = 0; i < shared.size(); i++) {
+    const SignatureScheme scheme = shared[i];
+    if (!credential.Allows(scheme) || !KeyFitsScheme(key, scheme, version)) {
+      continue;
+    }
+    if (!IsRsaPss(scheme) || !ComesBehindPkcs1(shared, i, key, version)) {
+      return {scheme};
+    }
+    last_resort = {scheme};
+  }
+  return last_resort;
+}
 
 CertificateRequest ReadCertificateRequest(SSL* ssl, RequestPhase phase) {
   CertificateRequest request;
@@ -97,7 +136,7 @@ std::optional<Failure> WhyNotSent(SSL* ssl, const HandshakeLog& log,
       return failure;
     }
   }
-  if (!HasCommonScheme(ssl, credential.key())) {
+  if (!HasCommonScheme(ssl, credential)) {
     return Failure{FailureReason::kNoCommonScheme, 0, "", {}};
   }
   if (!log.certificate_schemes().empty() &&

@@ -30,6 +30,12 @@ CertificateRequest ReadCertificateRequest(SSL* ssl, RequestPhase phase);
 std::optional<Failure> WhyNotSent(SSL* ssl, const HandshakeLog& log,
                                   const Credential& credential);
 
+// What an external key has to say that it can do, so that OpenSSL picks a
+// scheme which it declares: OpenSSL asks only for digests, and for RSA-PSS.
+// Empty: nothing is declared.
+std::vector<SignatureScheme> SchemesToPickFrom(SSL* ssl,
+                                               const Credential& credential);
+
 }  // namespace tls_client_cert
 
 #endif  // TLS_CLIENT_CERT_OPENSSL_CERTIFICATE_REQUEST_H_

@@ -2,9 +2,12 @@
 
 #include <utility>
 
+#include "certificate_request.h"
+
 namespace tls_client_cert {
 
-int ClientCert::Decide(SSL* ssl, X509** certificate, EVP_PKEY** key) {
+int ClientCert::Decide(SSL* ssl, ExternalSignature* signature,
+                       X509** certificate, EVP_PKEY** key) {
   switch (state_) {
     case State::kIdle:
       state_ = State::kAsked;
@@ -24,18 +27,19 @@ int ClientCert::Decide(SSL* ssl, X509** certificate, EVP_PKEY** key) {
   // so the whole credential is loaded here and its leaf and key handed over
   // once more. No return value aborts a handshake: -1 keeps it where it is
   // until the connection, which sees install_failed, gives it up.
-  if (!Install(ssl, *credential_) ||
+  if (!Install(ssl, *credential_, signature) ||
       X509_up_ref(credential_->certificate()) != 1) {
     install_failed_ = true;
     return -1;
   }
-  if (EVP_PKEY_up_ref(credential_->key()) != 1) {
+  EVP_PKEY* installed = SSL_get_privatekey(ssl);
+  if (installed == nullptr || EVP_PKEY_up_ref(installed) != 1) {
     X509_free(credential_->certificate());
     install_failed_ = true;
     return -1;
   }
   *certificate = credential_->certificate();
-  *key = credential_->key();
+  *key = installed;
   return 1;
 }
 
@@ -57,12 +61,21 @@ bool ClientCert::LeaveAsked(State next) {
   return true;
 }
 
-bool ClientCert::Install(SSL* ssl, const Credential& credential) {
+bool ClientCert::Install(SSL* ssl, const Credential& credential,
+                         ExternalSignature* signature) {
+  EvpPkeyPointer external;
+  EVP_PKEY* key = credential.key();
+  if (credential.is_external()) {
+    external = MakeExternalKey(X509_get0_pubkey(credential.certificate()),
+                               SchemesToPickFrom(ssl, credential), signature);
+    if (!external) return false;
+    key = external.get();
+  }
   // One identity at a time: OpenSSL keeps a slot for each type of key, and may
   // sign with whichever fits.
   SSL_certs_clear(ssl);
   return SSL_use_certificate(ssl, credential.certificate()) == 1 &&
-         SSL_use_PrivateKey(ssl, credential.key()) == 1 &&
+         SSL_use_PrivateKey(ssl, key) == 1 &&
          SSL_set1_chain(ssl, credential.chain()) == 1;
 }
 

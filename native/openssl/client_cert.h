@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "credential.h"
+#include "external_key.h"
 #include "failure.h"
 #include "pointers.h"
 
@@ -16,12 +17,16 @@ class ClientCert {
   enum class State { kIdle, kAsked, kAnswered, kDeclined };
 
   // The body of SSL_CTX_set_client_cert_cb(3): 1, 0, or -1 to suspend.
-  int Decide(SSL* ssl, X509** certificate, EVP_PKEY** key);
+  // `signature` is for a credential whose key is external.
+  int Decide(SSL* ssl, ExternalSignature* signature, X509** certificate,
+             EVP_PKEY** key);
 
   // A new request arrived: what was decided for the last one is over.
   void Reset();
 
   State state() const { return state_; }
+  // What was answered.
+  const Credential::Pointer& credential() const { return credential_; }
   // How often the question of this request was put, from 1.
   int attempt() const { return attempt_; }
 
@@ -33,7 +38,8 @@ class ClientCert {
 
   // Loads leaf, key and chain into `ssl`, in the one order that keeps the
   // chain. False leaves the reason in the error queue.
-  static bool Install(SSL* ssl, const Credential& credential);
+  static bool Install(SSL* ssl, const Credential& credential,
+                      ExternalSignature* signature);
 
   // Set when a credential that was answered could not be loaded.
   bool install_failed() const { return install_failed_; }

@@ -41,7 +41,10 @@ struct Connection::QueueBio {
 
   static int Write(BIO* bio, const char* data, size_t size, size_t* count) {
     BIO_clear_retry_flags(bio);
-    if (!Owner(bio)->abandoned_) Owner(bio)->outgoing_.Append(data, size);
+    Connection* owner = Owner(bio);
+    ByteQueue& queue =
+        owner->fibre_ == Fibre::kRunning ? owner->held_ : owner->outgoing_;
+    if (!owner->abandoned_) queue.Append(data, size);
     *count = size;
     return 1;
   }
@@ -110,7 +113,14 @@ Connection::Connection(Context::Pointer context, ConnectionOptions options)
   mark_.trust = context_->trust_digest();
 }
 
-Connection::~Connection() = default;
+Connection::~Connection() {
+  if (fibre_ != Fibre::kRunning) return;
+  // As long as the fibre has not ended, the SSL must not be freed.
+  const ErrorMark errors;
+  abandoned_ = true;
+  signature_.Refuse();
+  SSL_do_handshake(ssl_.get());
+}
 
 bool Connection::Open() {
   ssl_.reset(SSL_new(context_->get()));
@@ -298,6 +308,10 @@ Step Connection::WithNotices(Step step) {
 template <typename Operation>
 Step Connection::Run(Operation operation) {
   if (failure_) return Step::kFailed;
+  // Until the fibre is done nobody else may touch the SSL.
+  if (signature_.state() == ExternalSignature::State::kWanted) {
+    return Step::kWantSignature;
+  }
   ErrorStack errors;
   // client_cert_cb belongs to the SSL_CTX. A connection that asks on its own
   // account, or was asking when the context's callback was taken away, lends
@@ -306,10 +320,53 @@ Step Connection::Run(Operation operation) {
       (options_.asks_for_client_cert || client_cert_.attempt() > 0) &&
       !context_->AsksForClientCert();
   if (lend) RegisterClientCertCallback(context_->get(), true);
-  const Step step = Conclude(operation());
+  Step step = Step::kDone;
+  do {
+    if (fibre_ != Fibre::kNone) step = RunOnFibre();
+    if (step == Step::kDone) step = Conclude(operation());
+  } while (fibre_ == Fibre::kNeeded && !failure_);
   if (lend) RegisterClientCertCallback(context_->get(), false);
-  Observe();
+  if (step != Step::kWantSignature) Observe();
   return step;
+}
+
+// Goes on with the handshake. It is always this function: a fibre keeps the
+// arguments that it was begun with, and no buffer of a caller's is there for as
+// long as a signature may take.
+Step Connection::RunOnFibre() {
+  fibre_ = Fibre::kRunning;
+  SSL_set_mode(ssl_.get(), SSL_MODE_ASYNC);
+  int result = SSL_do_handshake(ssl_.get());
+  if (signature_.state() == ExternalSignature::State::kWanted) {
+    if (installed_->Allows(signature_request().scheme)) {
+      return Step::kWantSignature;
+    }
+    // OpenSSL could be told which digests the key can do, and whether RSA-PSS,
+    // but not which of them together.
+    Fail({FailureReason::kSchemeNotDeclared,
+          signature_request().scheme,
+          "",
+          {}});
+    signature_.Refuse();
+    result = SSL_do_handshake(ssl_.get());
+  }
+  SSL_clear_mode(ssl_.get(), SSL_MODE_ASYNC);
+  fibre_ = Fibre::kNone;
+  // Without a signature nobody is shown the certificate either.
+  const bool refused = signature_.state() == ExternalSignature::State::kRefused;
+  const Step step = Conclude(result);
+  if (!refused) outgoing_.Append(held_.data(), held_.size());
+  held_.Clear();
+  return step;
+}
+
+// The callback has to be left then, to be called once more on a fibre.
+bool Connection::NeedsFibre(const Credential::Pointer& credential) {
+  if (!credential || !credential->is_external() || fibre_ == Fibre::kRunning) {
+    return false;
+  }
+  fibre_ = Fibre::kNeeded;
+  return true;
 }
 
 Step Connection::Conclude(int result) {
@@ -321,6 +378,7 @@ Step Connection::Conclude(int result) {
     // OpenSSL found the credential unusable and would pretend that there was
     // none. The message is still in our queue, and ends there.
     outgoing_.Clear();
+    held_.Clear();
     Fail({FailureReason::kNotSent, 0, "", ErrorStack::Take()});
   }
   if (failure_) return Step::kFailed;
@@ -373,8 +431,38 @@ void Connection::Decline() {
 
 void Connection::Abandon() {
   Decline();
+  // Any signature will do: what it stands in does not leave.
+  if (signature_.state() == ExternalSignature::State::kWanted) {
+    const uint8_t none = 0;
+    signature_.Supply({&none, 1});
+    installed_.reset();
+  }
   abandoned_ = true;
   outgoing_.Clear();
+  held_.Clear();
+}
+
+SignatureRequest Connection::signature_request() const {
+  SignatureRequest request;
+  request.data = signature_.data();
+  request.scheme = SchemeOf(X509_get0_pubkey(installed_->certificate()),
+                            signature_.form(), SSL_version(ssl_.get()))
+                       .value_or(0);
+  return request;
+}
+
+std::optional<Failure> Connection::Sign(BytesView signature) {
+  if (signature_.state() != ExternalSignature::State::kWanted) {
+    return std::nullopt;
+  }
+  ErrorStack errors;
+  if (!signature_.IsMadeBy(X509_get0_pubkey(installed_->certificate()),
+                           signature)) {
+    return Failure{FailureReason::kSignatureWrong, signature_request().scheme,
+                   "", ErrorStack::Take()};
+  }
+  signature_.Supply(signature);
+  return std::nullopt;
 }
 
 Bytes Connection::TakeSession(bool wanted) {
@@ -493,7 +581,8 @@ int Connection::OnCertificateRequest(SSL* ssl, void*) {
   }
   for (const Credential::Pointer& credential : self->options_.credentials) {
     if (self->WhyNotSent(*credential)) continue;
-    if (!ClientCert::Install(ssl, *credential)) {
+    if (self->NeedsFibre(credential)) return -1;
+    if (!ClientCert::Install(ssl, *credential, &self->signature_)) {
       self->Fail({FailureReason::kNotSent, 0, "", ErrorStack::Take()});
       return 0;
     }
@@ -504,6 +593,14 @@ int Connection::OnCertificateRequest(SSL* ssl, void*) {
     self->Fail(*self->WhyNotSent(*self->options_.credentials.front()));
     return 0;
   }
+  const Credential::Pointer& installed = self->installed_;
+  if (self->NeedsFibre(installed)) return -1;
+  // Anew, because this request may want another scheme.
+  if (installed && installed->is_external() &&
+      !ClientCert::Install(ssl, *installed, &self->signature_)) {
+    self->Fail({FailureReason::kNotSent, 0, "", ErrorStack::Take()});
+    return 0;
+  }
   return 1;
 }
 
@@ -511,12 +608,19 @@ int Connection::OnCertificateRequest(SSL* ssl, void*) {
 int Connection::OnClientCert(SSL* ssl, X509** certificate, EVP_PKEY** key) {
   Connection* self = FromSsl(ssl);
   if (!self->options_.credentials.empty() || self->abandoned_) return 0;
-  return self->client_cert_.Decide(ssl, certificate, key);
+  const ClientCert& answer = self->client_cert_;
+  if (answer.state() == ClientCert::State::kAnswered &&
+      self->NeedsFibre(answer.credential())) {
+    return -1;
+  }
+  return self->client_cert_.Decide(ssl, &self->signature_, certificate, key);
 }
 
 // SSL_CTX_sess_set_new_cb(3): 1 keeps the reference.
 int Connection::OnNewSession(SSL* ssl, SSL_SESSION* session) {
   Connection* self = FromSsl(ssl);
+  // What the mark says the server was shown did not leave.
+  if (self->abandoned_) return 0;
   if (!WriteSessionMark(session, self->mark_)) return 0;
   if (self->new_sessions_.size() == kMaxNewSessions) {
     self->new_sessions_.pop_front();

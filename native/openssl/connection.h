@@ -14,6 +14,7 @@
 #include "client_cert.h"
 #include "context.h"
 #include "credential.h"
+#include "external_key.h"
 #include "failure.h"
 #include "handshake_log.h"
 #include "pointers.h"
@@ -33,6 +34,7 @@ enum class Step {
   kFailed,          // failure() says why; no call will succeed any more
   kNewSession,      // a session to keep: TakeSession, then call again
   kRenegotiated,    // TLS 1.2: another handshake is complete; call again
+  kWantSignature,   // signature_request() is to be signed (Sign), then again
 };
 
 struct ConnectionOptions {
@@ -62,6 +64,12 @@ struct ConnectionOptions {
 struct Transfer {
   Step step = Step::kDone;
   size_t size = 0;
+};
+
+// What kWantSignature wants.
+struct SignatureRequest {
+  SignatureScheme scheme = 0;
+  BytesView data;  // before any digest
 };
 
 struct CipherNames {
@@ -118,6 +126,11 @@ class Connection {
   void Answer(Credential::Pointer credential);
   void Decline();
   void AskAgain() { client_cert_.AskAgain(); }
+
+  // In answer to kWantSignature. A wrong signature changes nothing.
+  SignatureRequest signature_request() const;
+  std::optional<Failure> Sign(BytesView signature);
+
   // The peer is gone, and no answer will reach it: nothing is written from
   // now on, and the operations go on to what it had to say at last.
   void Abandon();
@@ -167,8 +180,13 @@ class Connection {
   bool MustReadFirst() const;
   template <typename Operation>
   Step Run(Operation operation);
+  Step RunOnFibre();
+  bool NeedsFibre(const Credential::Pointer& credential);
   Step Conclude(int result);
   void Fail(Failure failure);
+
+  // Only what ends in an external signature runs on a fibre.
+  enum class Fibre { kNone, kNeeded, kRunning };
 
   struct QueueBio;
   static Connection* FromSsl(const SSL* ssl);
@@ -193,6 +211,9 @@ class Connection {
   ServerVerification verification_;
   ClientCert client_cert_;
   Credential::Pointer installed_;
+  ExternalSignature signature_;
+  Fibre fibre_ = Fibre::kNone;
+  ByteQueue held_;  // written on the fibre, and not to leave before it is done
   SessionMark mark_;
   Resumption resumption_;
   bool resumed_ = false;

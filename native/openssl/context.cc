@@ -48,6 +48,11 @@ Result<Context::Pointer> Context::Create(const ContextOptions& options) {
       SSL_CTX_set1_sigalgs_list(ctx, options.signature_schemes->c_str()) != 1) {
     return fail(FailureReason::kSignatureSchemes);
   }
+  if (options.client_signature_schemes &&
+      SSL_CTX_set1_client_sigalgs_list(
+          ctx, options.client_signature_schemes->c_str()) != 1) {
+    return fail(FailureReason::kSignatureSchemes);
+  }
   // On a client this lets servers in that do not protect renegotiation (RFC
   // 5746). Whoever means that has SSL_OP_LEGACY_SERVER_CONNECT, and still gets
   // no renegotiation: RenegotiationPolicy.

@@ -21,6 +21,8 @@ struct ContextOptions {
   std::optional<std::string> cipher_suites;  // TLS 1.3
   std::optional<std::string> groups;
   std::optional<std::string> signature_schemes;
+  // For the client's own signatures; without, the same as above.
+  std::optional<std::string> client_signature_schemes;
   uint64_t options = 0;  // SSL_OP_…
   bool allow_partial_trust_chain = false;
 };

@@ -4,10 +4,12 @@
 #include <openssl/pkcs12.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
 #include "certificate_reader.h"
+#include "external_key.h"
 #include "key_reader.h"
 
 namespace tls_client_cert {
@@ -85,6 +87,34 @@ Failure PfxFailure(bool has_passphrase) {
   return failure;
 }
 
+// The leaf, which may bring its chain along, and what follows it.
+std::optional<Failure> ReadChain(BytesView certificate,
+                                 const std::vector<BytesView>& rest,
+                                 X509Pointer* leaf, X509StackPointer* chain) {
+  std::vector<X509Pointer> certificates;
+  if (!ReadCertificates(certificate, &certificates)) {
+    return Failure{FailureReason::kCertificateUnreadable, 0, "",
+                   ErrorStack::Take()};
+  }
+  for (size_t i = 0; i < rest.size(); i++) {
+    if (!ReadCertificates(rest[i], &certificates)) {
+      return Failure{FailureReason::kChainUnreadable, static_cast<int>(i), "",
+                     ErrorStack::Take()};
+    }
+  }
+  chain->reset(sk_X509_new_null());
+  bool pushed = *chain != nullptr;
+  for (size_t i = 1; pushed && i < certificates.size(); i++) {
+    pushed = sk_X509_push(chain->get(), certificates[i].get()) > 0;
+    if (pushed) certificates[i].release();  // NOLINT: the stack owns it now
+  }
+  if (!pushed) {
+    return Failure{FailureReason::kInternal, 0, "", ErrorStack::Take()};
+  }
+  *leaf = std::move(certificates[0]);
+  return std::nullopt;
+}
+
 Bytes FingerprintOf(const X509* certificate) {
   Bytes digest(EVP_MAX_MD_SIZE);
   unsigned size = 0;
@@ -105,28 +135,11 @@ Credential::Credential(X509Pointer certificate, EvpPkeyPointer key,
 
 Result<Credential::Pointer> Credential::Create(const CertificateInput& input) {
   ErrorStack errors;
-  std::vector<X509Pointer> certificates;
-  if (!ReadCertificates(input.certificate, &certificates)) {
-    return Failure{FailureReason::kCertificateUnreadable, 0, "",
-                   ErrorStack::Take()};
+  X509Pointer leaf;
+  X509StackPointer chain;
+  if (auto failure = ReadChain(input.certificate, input.chain, &leaf, &chain)) {
+    return *failure;
   }
-  for (size_t i = 0; i < input.chain.size(); i++) {
-    if (!ReadCertificates(input.chain[i], &certificates)) {
-      return Failure{FailureReason::kChainUnreadable, static_cast<int>(i), "",
-                     ErrorStack::Take()};
-    }
-  }
-  X509StackPointer chain(sk_X509_new_null());
-  bool pushed = chain != nullptr;
-  for (size_t i = 1; pushed && i < certificates.size(); i++) {
-    pushed = sk_X509_push(chain.get(), certificates[i].get()) > 0;
-    if (pushed) certificates[i].release();  // NOLINT: the stack owns it now
-  }
-  if (!pushed) {
-    return Failure{FailureReason::kInternal, 0, "", ErrorStack::Take()};
-  }
-
-  X509Pointer leaf = std::move(certificates[0]);
   std::vector<ErrorRecord> mismatch;
   for (size_t i = 0; i < input.keys.size(); i++) {
     auto read = ReadPrivateKey(input.keys[i], static_cast<int>(i));
@@ -138,6 +151,37 @@ Result<Credential::Pointer> Credential::Create(const CertificateInput& input) {
     mismatch = ErrorStack::Take();
   }
   return Failure{FailureReason::kKeyMismatch, 0, "", std::move(mismatch)};
+}
+
+Result<Credential::Pointer> Credential::Create(const ExternalKeyInput& input) {
+  ErrorStack errors;
+  if (!ExternalKeysWork()) return Failure{FailureReason::kNoFibres, 0, "", {}};
+  X509Pointer leaf;
+  X509StackPointer chain;
+  if (auto failure = ReadChain(input.certificate, input.chain, &leaf, &chain)) {
+    return *failure;
+  }
+  EVP_PKEY* public_key = X509_get0_pubkey(leaf.get());
+  EvpPkeyPointer key;
+  if (public_key != nullptr) {
+    key = MakeExternalKey(public_key, input.schemes, nullptr);
+  }
+  if (!key) {
+    const char* type =
+        public_key == nullptr ? nullptr : EVP_PKEY_get0_type_name(public_key);
+    return Failure{FailureReason::kKeyTypeUnsupported, 0,
+                   type == nullptr ? "" : type, ErrorStack::Take()};
+  }
+  std::shared_ptr<Credential> made(
+      new Credential(std::move(leaf), std::move(key), std::move(chain)));
+  made->is_external_ = true;
+  made->schemes_ = input.schemes;
+  return Pointer(std::move(made));
+}
+
+bool Credential::Allows(SignatureScheme scheme) const {
+  return schemes_.empty() ||
+         std::find(schemes_.begin(), schemes_.end(), scheme) != schemes_.end();
 }
 
 Result<Credential::Pointer> Credential::Create(const PfxInput& input) {

@@ -54,6 +54,14 @@ const char* FailureReasonName(FailureReason reason) {
       return "certificate-scheme-refused";
     case FailureReason::kNotSent:
       return "not-sent";
+    case FailureReason::kNoFibres:
+      return "no-fibres";
+    case FailureReason::kKeyTypeUnsupported:
+      return "key-type-unsupported";
+    case FailureReason::kSignatureWrong:
+      return "signature-wrong";
+    case FailureReason::kSchemeNotDeclared:
+      return "scheme-not-declared";
     case FailureReason::kVerifyFailed:
       return "verify-failed";
     case FailureReason::kProtocol:

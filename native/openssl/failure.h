@@ -41,6 +41,11 @@ enum class FailureReason {
   kNoCommonScheme,
   kCertificateSchemeRefused,
   kNotSent,
+  // A key outside of OpenSSL.
+  kNoFibres,
+  kKeyTypeUnsupported,
+  kSignatureWrong,
+  kSchemeNotDeclared,
   // The handshake or the record layer.
   kVerifyFailed,
   kProtocol,

@@ -24,6 +24,10 @@ inline void FreeX509Stack(STACK_OF(X509) * stack) {
 inline void FreeOpenSslString(char* text) { OPENSSL_free(text); }
 
 using BioPointer = std::unique_ptr<BIO, Freer<BIO, BIO_free_all>>;
+using EvpMdCtxPointer =
+    std::unique_ptr<EVP_MD_CTX, Freer<EVP_MD_CTX, EVP_MD_CTX_free>>;
+using EvpPkeyCtxPointer =
+    std::unique_ptr<EVP_PKEY_CTX, Freer<EVP_PKEY_CTX, EVP_PKEY_CTX_free>>;
 using EvpPkeyPointer =
     std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY, EVP_PKEY_free>>;
 using OpenSslStringPointer =

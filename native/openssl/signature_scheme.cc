@@ -115,6 +115,33 @@ bool KeyFitsScheme(EVP_PKEY* key, SignatureScheme scheme, int version) {
              key, nullptr, OBJ_nid2sn(row->digest), nullptr) > 0;
 }
 
+std::optional<SignatureScheme> SchemeOf(EVP_PKEY* key, SignatureForm form,
+                                        int version) {
+  const bool tls13 = version >= TLS1_3_VERSION;
+  const int type = EVP_PKEY_get_base_id(key);
+  const int signature = form.pss ? EVP_PKEY_RSA_PSS : type;
+  for (const SchemeRow& row : kSchemes) {
+    if (row.key_type != type || row.signature != signature ||
+        row.digest != form.digest || (tls13 && !row.in_tls13)) {
+      continue;
+    }
+    // Below TLS 1.3 the row of a digest is the first, whatever its curve.
+    if (tls13 && row.curve != NID_undef && CurveOf(key) != row.curve) continue;
+    return row.scheme;
+  }
+  return std::nullopt;
+}
+
+bool IsRsaPss(SignatureScheme scheme) {
+  const SchemeRow* row = FindScheme(scheme);
+  return row != nullptr && row->signature == EVP_PKEY_RSA_PSS;
+}
+
+int DigestOfScheme(SignatureScheme scheme) {
+  const SchemeRow* row = FindScheme(scheme);
+  return row == nullptr ? -1 : row->digest;
+}
+
 bool CertificateSignedUnder(X509* certificate,
                             const std::vector<SignatureScheme>& accepted) {
   int digest = NID_undef;

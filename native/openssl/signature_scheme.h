@@ -3,6 +3,7 @@
 #define TLS_CLIENT_CERT_OPENSSL_SIGNATURE_SCHEME_H_
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "pointers.h"
@@ -21,6 +22,21 @@ std::vector<SignatureScheme> PeerSignatureSchemes(SSL* ssl);
 // Whether OpenSSL could sign a CertificateVerify of protocol `version` with
 // `key` under `scheme`.
 bool KeyFitsScheme(EVP_PKEY* key, SignatureScheme scheme, int version);
+
+// How something is signed, less the key: the digest's NID, NID_undef where the
+// scheme has none of its own, and which padding of RSA's.
+struct SignatureForm {
+  int digest = 0;
+  bool pss = false;
+};
+
+// Under which scheme of protocol `version` a signature by `key` is one.
+std::optional<SignatureScheme> SchemeOf(EVP_PKEY* key, SignatureForm form,
+                                        int version);
+
+bool IsRsaPss(SignatureScheme scheme);
+// NID_undef where it has none of its own; -1 for an unknown scheme.
+int DigestOfScheme(SignatureScheme scheme);
 
 // Whether the signature on `certificate` is of a scheme in `accepted`, the
 // rule OpenSSL applies for signature_algorithms_cert.
