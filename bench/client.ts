@@ -2,6 +2,7 @@
 import { measureHandshakes } from './clients/handshakes';
 import { measureLatency } from './clients/latency';
 import { measureHold } from './clients/memory';
+import { measureStall } from './clients/stalls';
 import { measureTransfer } from './clients/transfers';
 import type { Setup, Task } from './messages';
 
@@ -9,6 +10,8 @@ function measure(setup: Setup, task: Task): Promise<unknown> {
   switch (task.task) {
     case 'handshakes':
       return measureHandshakes(setup, task);
+    case 'stall':
+      return measureStall(setup, task);
     case 'hold':
       return measureHold(setup, task);
     case 'transfer':

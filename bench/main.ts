@@ -1,6 +1,6 @@
 /**
- * Measures this package beside `node:tls`: handshakes, memory, data with requests in between, and
- * how fast an answer leaves.
+ * Measures this package beside `node:tls`: handshakes, memory, data with requests in between, how
+ * fast an answer leaves, and what a signer costs.
  *
  *     npm run bench
  *     npm run bench -- --only post-handshake --megabytes 1024
@@ -20,6 +20,7 @@ import { handshakes } from './parts/handshakes';
 import { memory } from './parts/memory';
 import { postHandshake } from './parts/post-handshake';
 import { resumeLatency } from './parts/resume-latency';
+import { signers } from './parts/signers';
 import { stopAll } from './processes';
 
 const PARTS: Readonly<Record<string, Part>> = {
@@ -27,6 +28,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   memory,
   'post-handshake': postHandshake,
   'resume-latency': resumeLatency,
+  signers,
 };
 
 const { values: options } = parseArgs({

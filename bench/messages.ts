@@ -28,6 +28,14 @@ export interface Setup {
 export const HANDSHAKES = ['node', 'at-once', 'suspended', 'static'] as const;
 export type HandshakeKind = (typeof HANDSHAKES)[number];
 
+/** The same key: in memory, behind a signer that answers at once, or after one turn of the loop. */
+export const SIGNERS = ['memory', 'signer', 'signer-turn'] as const;
+export type SignerKind = (typeof SIGNERS)[number];
+
+/** How the key keeps its user waiting: by a promise, or by holding on to the thread. */
+export const STALLS = ['waits', 'blocks'] as const;
+export type StallKind = (typeof STALLS)[number];
+
 export const HOLDS = ['node-idle', 'idle', 'suspended'] as const;
 export type HoldKind = (typeof HOLDS)[number];
 
@@ -45,9 +53,18 @@ export type Way = (typeof WAYS)[number];
 
 export interface HandshakesTask {
   readonly task: 'handshakes';
-  readonly kind: HandshakeKind;
+  readonly kind: HandshakeKind | SignerKind;
   readonly count: number;
   readonly concurrency: number;
+}
+
+export interface StallTask {
+  readonly task: 'stall';
+  readonly kind: StallKind;
+  /** Handshakes at the same time. */
+  readonly count: number;
+  /** Milliseconds that a signature takes. */
+  readonly signature: number;
 }
 
 export interface HoldTask {
@@ -72,11 +89,18 @@ export interface LatencyTask {
   readonly count: number;
 }
 
-export type Task = HandshakesTask | HoldTask | TransferTask | LatencyTask;
+export type Task = HandshakesTask | StallTask | HoldTask | TransferTask | LatencyTask;
 
 /** Per handshake, in microseconds. */
 export interface HandshakeSample {
   readonly cpu: number;
+  readonly wall: number;
+}
+
+/** In milliseconds. */
+export interface StallSample {
+  /** The longest time for which the event loop did not turn. */
+  readonly longest: number;
   readonly wall: number;
 }
 

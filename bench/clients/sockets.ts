@@ -1,7 +1,14 @@
 /** Opening connections; what can be shared is made once, as a program that cares would do it. */
+import { createPrivateKey, type KeyObject, sign } from 'node:crypto';
 import tls from 'node:tls';
-import { type ClientCertCallback, Credential, connect, createSecureContext } from '../../lib/index';
-import type { HandshakeKind, Setup } from '../messages';
+import {
+  type ClientCertCallback,
+  Credential,
+  connect,
+  createSecureContext,
+  type Signer,
+} from '../../lib/index';
+import type { HandshakeKind, Setup, SignerKind } from '../messages';
 
 export type Socket = ReturnType<typeof connect> | tls.TLSSocket;
 export type Opener = () => Socket;
@@ -12,12 +19,27 @@ export function credentialOf({ keys }: Setup): Credential {
   return new Credential({ cert: keys.clientCert, key: keys.clientKey });
 }
 
+/** A credential with the key of `keys` behind a signer; the key is ECDSA P-256. */
+export function signedBy(
+  { keys }: Setup,
+  how: (signNow: () => Buffer) => ReturnType<Signer['sign']>,
+): Credential {
+  const key: KeyObject = createPrivateKey(keys.clientKey);
+  return new Credential({
+    cert: keys.clientCert,
+    key: { sign: (data) => how(() => sign('sha256', data, key)) },
+  });
+}
+
 /** Each function makes what its openings share. */
-export function openers(setup: Setup): Record<HandshakeKind, () => Opener> {
+export function openers(setup: Setup): Record<HandshakeKind | SignerKind, () => Opener> {
   const { serverCa: ca, clientCert: cert, clientKey: key } = setup.keys;
   const to = { ...ADDRESS, port: setup.port };
-  const asking = (callbackFor: (credential: Credential) => ClientCertCallback): Opener => {
-    const clientCertCallback = callbackFor(credentialOf(setup));
+  const asking = (
+    callbackFor: (credential: Credential) => ClientCertCallback,
+    credential = credentialOf(setup),
+  ): Opener => {
+    const clientCertCallback = callbackFor(credential);
     const secureContext = createSecureContext({ ca, clientCertCallback });
     return () => connect({ ...to, secureContext });
   };
@@ -31,6 +53,20 @@ export function openers(setup: Setup): Record<HandshakeKind, () => Opener> {
       return () => connect({ ...to, secureContext });
     },
     'at-once': () => asking((credential) => () => credential),
+    memory: () => asking((credential) => () => credential),
+    signer: () =>
+      asking(
+        (credential) => () => credential,
+        signedBy(setup, (signNow) => signNow()),
+      ),
+    'signer-turn': () =>
+      asking(
+        (credential) => () => credential,
+        signedBy(
+          setup,
+          (signNow) => new Promise((resolve) => setImmediate(() => resolve(signNow()))),
+        ),
+      ),
     suspended: () =>
       asking((credential) => () => new Promise((resolve) => setImmediate(resolve, credential))),
   };
