@@ -13,30 +13,10 @@ import {
   withSServer,
 } from '../support/client';
 import { CLIENT_KINDS, type ClientKind, type Identity, loadPki } from '../support/pki';
-import type { SServer } from '../support/s-server';
+import { expectPrinted } from '../support/printed-scheme';
 
 const pki = loadPki();
 const required = { requestCert: 'required', clientCa: pki.clientCasPath } as const;
-
-/** What `s_server` prints of the client's signature, and the scheme that it stands for. */
-const PRINTED: Readonly<Record<string, string>> = {
-  'SHA256 RSA': 'rsa_pkcs1_sha256',
-  'SHA512 RSA': 'rsa_pkcs1_sha512',
-  'SHA256 RSA-PSS': 'rsa_pss_(rsae|pss)_sha256',
-  'SHA384 RSA-PSS': 'rsa_pss_(rsae|pss)_sha384',
-  'SHA512 RSA-PSS': 'rsa_pss_(rsae|pss)_sha512',
-  'SHA256 ECDSA': 'ecdsa_secp256r1_sha256',
-  'SHA384 ECDSA': 'ecdsa_secp384r1_sha384',
-  'SHA512 ECDSA': 'ecdsa_secp521r1_sha512',
-};
-
-async function expectPrinted(server: SServer, scheme: string): Promise<void> {
-  await server.waitFor(/^CIPHER is/m);
-  const digest = /^Peer signing digest: (.*)$/m.exec(server.output)?.[1] ?? '';
-  const type = /^Peer signature type: (.*)$/m.exec(server.output)?.[1] ?? '';
-  // EdDSA, and everything in later versions, is printed by its IANA name.
-  expect(scheme).toMatch(new RegExp(`^${PRINTED[`${digest} ${type}`] ?? type}$`));
-}
 
 /** TLS 1.3 ties each scheme to one kind of key, so there is no choice. */
 const TLS13_SCHEMES: Readonly<Record<ClientKind, string>> = {
