@@ -51,6 +51,8 @@ export type TLSClientCertErrorCode =
   | 'ERR_STORE_UNREADABLE'
   /** An OpenSSL provider cannot be loaded. */
   | 'ERR_STORE_PROVIDER'
+  /** No credential suits the server's request (`firstMatch` with `onNoMatch: 'fail'`). */
+  | 'ERR_CLIENT_CERT_NO_MATCH'
   /** A suspension was used a second time, or after its handshake was over. */
   | 'ERR_SUSPENSION_SPENT'
   /** A certificate authority of the option `ca` cannot be read. */

@@ -7,6 +7,7 @@ export {
   connect,
   createSecureContext,
   DistinguishedName,
+  encodeEcdsaSignature,
   SecureContext,
   SUSPEND,
   Suspension,

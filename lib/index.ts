@@ -28,6 +28,7 @@ export {
 } from './secure-context';
 export type { SignatureScheme } from './signature-schemes';
 export type { SignContext, Signer } from './signer';
+export { encodeEcdsaSignature } from './signers/ecdsa';
 export { Suspension } from './suspension';
 export { TLSSocket } from './tls-socket';
 export type { TLSSocketEvents } from './tls-socket-events';

@@ -29,8 +29,8 @@ export interface ProtocolOptions extends SecureContextOptions {
   clientCertCallback?: ClientCertCallback | null | undefined;
   /**
    * Milliseconds that a suspended request waits for its answer, over all attempts, before the
-   * connection fails with `ERR_CLIENT_CERT_TIMEOUT`. 0: as long as the server does.
-   * Default: `120000`.
+   * connection fails with `ERR_CLIENT_CERT_TIMEOUT`. 0: as long as the server does. A signer has the
+   * same time again. Default: `120000`.
    */
   clientCertTimeout?: number | undefined;
   /**

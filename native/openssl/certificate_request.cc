@@ -52,58 +52,38 @@ std::optional<Failure> CheckSecurityLevel(SSL* ssl, X509* certificate,
   return std::nullopt;
 }
 
-bool HasCommonScheme(SSL* ssl, const Credential& credential) {
-  const int version = SSL_version(ssl);
-  EVP_PKEY* key = credential.key();
-  if (version < TLS1_2_VERSION) {
-    // Nobody outside is asked for a signature with MD5 and SHA-1.
-    if (credential.is_external()) return false;
-    // No schemes yet: RSA with MD5 and SHA-1 together, ECDSA with SHA-1.
-    const int type = EVP_PKEY_get_base_id(key);
-    return type == EVP_PKEY_RSA || type == EVP_PKEY_EC;
-  }
-  for (const SignatureScheme scheme : SharedSignatureSchemes(ssl)) {
-    if (KeyFitsScheme(key, scheme, version) && credential.Allows(scheme)) {
-      return true;
-    }
-  }
-  return false;
-}
-
-// Whether OpenSSL, which takes the first of `shared` that a key can do, would
-// come by another with the same digest before it gets to shared[position].
-bool ComesBehindPkcs1(const std::vector<SignatureScheme>& shared,
-                      size_t position, EVP_PKEY* key, int version) {
+// What OpenSSL, which takes the first of `shared` that a key can do, would take
+// in place of shared[position]: RSA with PKCS#1 padding and the same digest.
+SignatureScheme TakenBefore(const std::vector<SignatureScheme>& shared,
+                            size_t position, EVP_PKEY* key, int version) {
+  if (!IsRsaPss(shared[position])) return 0;
   const int digest = DigestOfScheme(shared[position]);
   for (size_t i = 0; i < position; i++) {
     if (!IsRsaPss(shared[i]) && DigestOfScheme(shared[i]) == digest &&
         KeyFitsScheme(key, shared[i], version)) {
-      return true;
+      return shared[i];
     }
   }
-  return false;
+  return 0;
 }
 
 }  // namespace
 
-std::vector<SignatureScheme> SchemesToPickFrom(SSL* ssl,
-                                               const Credential& credential) {
-  if (credential.schemes().empty()) return {};
+SchemeChoice ChooseScheme(SSL* ssl, const Credential& credential) {
   const int version = SSL_version(ssl);
   EVP_PKEY* key = credential.key();
   const std::vector<SignatureScheme> shared = SharedSignatureSchemes(ssl);
-  std::vector<SignatureScheme> last_resort = credential.schemes();
+  SchemeChoice choice;
   for (size_t i = 0; i < shared.size(); i++) {
-    const SignatureScheme scheme = shared[i];
-    if (!credential.Allows(scheme) || !KeyFitsScheme(key, scheme, version)) {
+    if (!credential.Allows(shared[i]) ||
+        !KeyFitsScheme(key, shared[i], version)) {
       continue;
     }
-    if (!IsRsaPss(scheme) || !ComesBehindPkcs1(shared, i, key, version)) {
-      return {scheme};
-    }
-    last_resort = {scheme};
+    const SignatureScheme taken = TakenBefore(shared, i, key, version);
+    if (taken == 0) return {shared[i], 0};
+    if (choice.scheme == 0) choice = {shared[i], taken};
   }
-  return last_resort;
+  return choice;
 }
 
 CertificateRequest ReadCertificateRequest(SSL* ssl, RequestPhase phase) {
@@ -136,8 +116,22 @@ std::optional<Failure> WhyNotSent(SSL* ssl, const HandshakeLog& log,
       return failure;
     }
   }
-  if (!HasCommonScheme(ssl, credential)) {
-    return Failure{FailureReason::kNoCommonScheme, 0, "", {}};
+  if (SSL_version(ssl) < TLS1_2_VERSION) {
+    // No schemes yet: RSA with MD5 and SHA-1 together, ECDSA with SHA-1. Nobody
+    // outside is asked for these.
+    const int type = EVP_PKEY_get_base_id(credential.key());
+    if (credential.is_external() ||
+        (type != EVP_PKEY_RSA && type != EVP_PKEY_EC)) {
+      return Failure{FailureReason::kNoCommonScheme, 0, "", {}};
+    }
+  } else {
+    const SchemeChoice choice = ChooseScheme(ssl, credential);
+    if (choice.scheme == 0) {
+      return Failure{FailureReason::kNoCommonScheme, 0, "", {}};
+    }
+    if (choice.instead != 0) {
+      return Failure{FailureReason::kSchemeNotDeclared, choice.instead, "", {}};
+    }
   }
   if (!log.certificate_schemes().empty() &&
       !CertificateSignedUnder(leaf, log.certificate_schemes())) {

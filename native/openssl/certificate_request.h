@@ -30,11 +30,15 @@ CertificateRequest ReadCertificateRequest(SSL* ssl, RequestPhase phase);
 std::optional<Failure> WhyNotSent(SSL* ssl, const HandshakeLog& log,
                                   const Credential& credential);
 
-// What an external key has to say that it can do, so that OpenSSL picks a
-// scheme which it declares: OpenSSL asks only for digests, and for RSA-PSS.
-// Empty: nothing is declared.
-std::vector<SignatureScheme> SchemesToPickFrom(SSL* ssl,
-                                               const Credential& credential);
+struct SchemeChoice {
+  SignatureScheme scheme = 0;   // 0: there is none
+  SignatureScheme instead = 0;  // what OpenSSL would take, undeclared; or 0
+};
+
+// Under which scheme `credential` is to sign: the first in common which OpenSSL
+// can be brought to take, by what an external key says that it can do. OpenSSL
+// asks a key only for digests, and whether it is long enough for RSA-PSS.
+SchemeChoice ChooseScheme(SSL* ssl, const Credential& credential);
 
 }  // namespace tls_client_cert
 

@@ -66,8 +66,11 @@ bool ClientCert::Install(SSL* ssl, const Credential& credential,
   EvpPkeyPointer external;
   EVP_PKEY* key = credential.key();
   if (credential.is_external()) {
+    std::vector<SignatureScheme> schemes = credential.schemes();
+    const SchemeChoice choice = ChooseScheme(ssl, credential);
+    if (!schemes.empty() && choice.scheme != 0) schemes = {choice.scheme};
     external = MakeExternalKey(X509_get0_pubkey(credential.certificate()),
-                               SchemesToPickFrom(ssl, credential), signature);
+                               schemes, signature);
     if (!external) return false;
     key = external.get();
   }

@@ -4,7 +4,7 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { loadPki } from '../support/pki';
 import { startSServer } from '../support/s-server';
 import { cleanEnvironment, type Environment, npm, npmCli, run, succeed } from './npm';
@@ -27,8 +27,15 @@ afterAll(() => rm(packages.folder, { recursive: true, force: true }));
 
 describe('the packed files', () => {
   const paths = () => packages.files.map(({ path }) => path);
-  const list = async (folder: string) =>
-    (await readdir(join(packages.tree, folder))).map((name) => `${folder}/${name}`);
+  const list = async (folder: string) => {
+    const entries = await readdir(join(packages.tree, folder), {
+      recursive: true,
+      withFileTypes: true,
+    });
+    return entries
+      .filter((entry) => entry.isFile())
+      .map((entry) => relative(packages.tree, join(entry.parentPath, entry.name)));
+  };
 
   test('are the documents, both sources, what is compiled of them, and one binary', async () => {
     const sources = await list('lib');
@@ -41,8 +48,8 @@ describe('the packed files', () => {
     const expected = [
       ...['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'binding.gyp'],
       ...['docs/architecture.md', 'docs/man-page.md', 'native/addon.cc'],
-      'docs/guides/when-the-server-asks-later.md',
-      'examples/connection-by-hand.ts',
+      ...(await list('docs/guides')),
+      ...(await list('examples')),
       ...sources,
       ...compiled,
       ...(await list('native/openssl')),
@@ -54,7 +61,7 @@ describe('the packed files', () => {
 
   test('are of the kinds that belong there', () => {
     const kinds =
-      /^(package\.json|binding\.gyp|LICENSE|[A-Z]+\.md|docs\/(guides\/)?[a-z-]+\.md|examples\/[a-z-]+\.ts|lib\/[a-z-]+\.m?ts|dist\/[a-z-]+\.(d\.)?m?[jt]s(\.map)?|native\/([a-z]+\/)?[a-z_]+\.(cc|h)|prebuilds\/[a-z0-9]+-[a-z0-9]+\/tls-client-cert(\.[a-z]+)?\.node)$/;
+      /^(package\.json|binding\.gyp|LICENSE|[A-Z]+\.md|docs\/(guides\/)?[a-z-]+\.md|examples\/[a-z-]+\.ts|lib\/([a-z0-9-]+\/)*[a-z-]+\.m?ts|dist\/([a-z0-9-]+\/)*[a-z-]+\.(d\.)?m?[jt]s(\.map)?|native\/([a-z]+\/)?[a-z_]+\.(cc|h)|prebuilds\/[a-z0-9]+-[a-z0-9]+\/tls-client-cert(\.[a-z]+)?\.node)$/;
     expect(paths().filter((path) => !kinds.test(path))).toEqual([]);
   });
 
@@ -124,8 +131,25 @@ describe('with a prebuilt binary, where there is no compiler', () => {
         'SecureContext',
       ],
       ...['Suspension', 'TLSClientCertError', 'TLSSocket', 'connect', 'createSecureContext'],
+      'encodeEcdsaSignature',
     ];
     expect(JSON.parse(printed)).toEqual({ required: names, imported: names, different: [] });
+  });
+
+  // Without the packages that only their functions need.
+  test.each(['pkcs11', 'select', 'webcrypto'])('so has tls-client-cert/%s', async (subpath) => {
+    const code = `
+      import { createRequire } from 'node:module';
+      const required = createRequire(import.meta.url)('tls-client-cert/${subpath}');
+      const imported = await import('tls-client-cert/${subpath}');
+      const names = Object.keys(required).sort();
+      const same = names.every((name) => required[name] === imported[name]);
+      console.log(JSON.stringify({ names, imported: Object.keys(imported).sort(), same }));`;
+    const args = ['--input-type=module', '--eval', code];
+    const printed = await succeed(process.execPath, args, consumer, env);
+    const { names, imported, same } = JSON.parse(printed);
+    expect(names.length).toBeGreaterThan(0);
+    expect({ imported, same }).toEqual({ imported: names, same: true });
   });
 
   test('package.json can be read, and nothing behind the exports', async () => {

@@ -101,7 +101,11 @@ function project(blocks: readonly Block[]): Record<string, string> {
       noUnusedLocals: false,
       noUnusedParameters: false,
       typeRoots: [join(root, 'node_modules/@types')],
-      paths: { 'tls-client-cert': [join(root, 'test/support/doc-package.ts')] },
+      paths: {
+        'tls-client-cert': [join(root, 'test/support/doc-package.ts')],
+        'tls-client-cert/select': [join(root, 'lib/select/index.ts')],
+        'tls-client-cert/webcrypto': [join(root, 'lib/signers/webcrypto/index.ts')],
+      },
     },
     include: ['*'],
   };

@@ -1,0 +1,6 @@
+/**
+ * Keys of the Web Crypto API as signers.
+ *
+ * @packageDocumentation
+ */
+export { webCryptoSigner } from './signer';
