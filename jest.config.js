@@ -1,7 +1,8 @@
 // These run only when they are named, and CI names them: the package test packs, prebuilds and
 // installs, which takes far longer than all else together (`npm run test:package`); the real
-// servers need programs that not every machine has (`npm run test:servers`).
-const ONLY_WHEN_NAMED = ['test/package', 'test/servers'];
+// servers, and the tokens and TPMs, need programs that not every machine has (`npm run
+// test:servers`, `npm run test:signers`).
+const ONLY_WHEN_NAMED = ['test/package', 'test/servers', 'test/signers'];
 const notNamed = ONLY_WHEN_NAMED.filter(
   (folder) => !process.argv.some((argument) => argument.includes(folder)),
 );

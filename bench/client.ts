@@ -3,6 +3,7 @@ import { measureHandshakes } from './clients/handshakes';
 import { measureLatency } from './clients/latency';
 import { measureHold } from './clients/memory';
 import { measureStall } from './clients/stalls';
+import { measureToken } from './clients/tokens';
 import { measureTransfer } from './clients/transfers';
 import type { Setup, Task } from './messages';
 
@@ -12,6 +13,8 @@ function measure(setup: Setup, task: Task): Promise<unknown> {
       return measureHandshakes(setup, task);
     case 'stall':
       return measureStall(setup, task);
+    case 'token':
+      return measureToken(setup, task);
     case 'hold':
       return measureHold(setup, task);
     case 'transfer':

@@ -36,6 +36,10 @@ export type SignerKind = (typeof SIGNERS)[number];
 export const STALLS = ['waits', 'blocks'] as const;
 export type StallKind = (typeof STALLS)[number];
 
+/** A key on a PKCS#11 token, and the same in memory. */
+export const KEYS = ['token', 'memory'] as const;
+export type KeyPlace = (typeof KEYS)[number];
+
 export const HOLDS = ['node-idle', 'idle', 'suspended'] as const;
 export type HoldKind = (typeof HOLDS)[number];
 
@@ -67,6 +71,17 @@ export interface StallTask {
   readonly signature: number;
 }
 
+export interface TokenTask {
+  readonly task: 'token';
+  readonly kind: KeyPlace;
+  readonly count: number;
+  readonly concurrency: number;
+  /** The PKCS#11 module's path. */
+  readonly module: string;
+  /** Of the certificate, with its PIN. */
+  readonly uri: string;
+}
+
 export interface HoldTask {
   readonly task: 'hold';
   readonly kind: HoldKind;
@@ -89,7 +104,7 @@ export interface LatencyTask {
   readonly count: number;
 }
 
-export type Task = HandshakesTask | StallTask | HoldTask | TransferTask | LatencyTask;
+export type Task = HandshakesTask | StallTask | TokenTask | HoldTask | TransferTask | LatencyTask;
 
 /** Per handshake, in microseconds. */
 export interface HandshakeSample {

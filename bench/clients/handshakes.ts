@@ -5,12 +5,16 @@ import { type Opener, openers, type Socket } from './sockets';
 /** Of the one kind that this process measures. */
 let open: Opener | undefined;
 
-export async function measureHandshakes(
-  setup: Setup,
-  { kind, count, concurrency }: HandshakesTask,
+export function measureHandshakes(setup: Setup, task: HandshakesTask): Promise<HandshakeSample> {
+  open ??= openers(setup)[task.kind]();
+  return repeat(open, task);
+}
+
+/** Opens `count` connections and has each greeted, `concurrency` at a time. */
+export async function repeat(
+  opener: Opener,
+  { count, concurrency }: { readonly count: number; readonly concurrency: number },
 ): Promise<HandshakeSample> {
-  open ??= openers(setup)[kind]();
-  const opener = open;
   let left = count;
   const worker = async () => {
     while (left-- > 0) await converse(opener());

@@ -38,6 +38,16 @@ declare const clientCertCallback: import('tls-client-cert').ClientCertCallback;
 declare const everyday: import('tls-client-cert').Credential;
 declare const administrator: import('tls-client-cert').Credential;
 declare const reader: ExampleReader;
+declare const card: {
+  readonly certificate: string;
+  sign(
+    data: Uint8Array,
+    scheme: import('tls-client-cert').SignatureScheme,
+    context: { signal: AbortSignal },
+  ): Promise<Uint8Array>;
+};
+declare const work: import('tls-client-cert').Credential;
+declare const home: import('tls-client-cert').Credential;
 declare const cards: Map<string | null, ExampleCard>;
 declare const transport: import('node:stream').Duplex;
 
@@ -103,6 +113,7 @@ function project(blocks: readonly Block[]): Record<string, string> {
       typeRoots: [join(root, 'node_modules/@types')],
       paths: {
         'tls-client-cert': [join(root, 'test/support/doc-package.ts')],
+        'tls-client-cert/pkcs11': [join(root, 'lib/signers/pkcs11/index.ts')],
         'tls-client-cert/select': [join(root, 'lib/select/index.ts')],
         'tls-client-cert/webcrypto': [join(root, 'lib/signers/webcrypto/index.ts')],
       },

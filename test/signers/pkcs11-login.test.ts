@@ -1,0 +1,184 @@
+/**
+ * What SoftHSM cannot show: PIN pads, PINs about to lock and locked. The thread is played here, with the
+ * flags and return values that PKCS#11 has for them.
+ */
+import { X509Certificate } from 'node:crypto';
+import { CKF, CKR } from '../../lib/signers/pkcs11/constants';
+import { OperationFailed } from '../../lib/signers/pkcs11/failures';
+import type { PinCallback } from '../../lib/signers/pkcs11/index';
+import { Logins } from '../../lib/signers/pkcs11/logins';
+import type { OperationName, Pin, SignReply, TokenRecord } from '../../lib/signers/pkcs11/protocol';
+import type { Operator } from '../../lib/signers/pkcs11/thread';
+import { TokenKey } from '../../lib/signers/pkcs11/token-key';
+import { loadPki } from '../support/pki';
+import { PIN, WRONG_PIN } from '../support/softhsm';
+
+const READY = CKF.tokenInitialized | CKF.userPinInitialized | CKF.loginRequired;
+const { publicKey } = new X509Certificate(loadPki().clients.ed25519.cert);
+
+/** A token whose C_Login returns one value after another, and that signs once one was CKR_OK. */
+class PlayedToken implements Operator {
+  readonly path = '/played.so';
+  readonly logins: Pin[] = [];
+  readonly operations: OperationName[] = [];
+  flags = READY;
+  returns: number[] = [];
+  loggedIn = false;
+  alwaysAuthenticate = false;
+  signReturns: number[] = [];
+
+  readonly record = {
+    label: 'card',
+    manufacturer: 'maker',
+    model: 'model',
+    serial: '1',
+    slot: { id: 0, description: 'reader', manufacturer: 'maker' },
+  };
+
+  hold(): () => void {
+    return () => {};
+  }
+
+  request = (async (name: OperationName, takes: { pin?: Pin }) => {
+    this.operations.push(name);
+    if (name === 'token') return { ...this.record, flags: this.flags } satisfies TokenRecord;
+    if (name === 'forget') this.loggedIn = false;
+    if (name === 'login') {
+      this.#login(takes.pin);
+      this.loggedIn = true;
+    }
+    return name === 'sign' ? this.#sign(takes.pin) : undefined;
+  }) as Operator['request'];
+
+  #sign(pin: Pin | undefined): SignReply {
+    if (!this.loggedIn) return { status: 'login' };
+    if (this.alwaysAuthenticate && pin === undefined) return { status: 'signature-pin' };
+    if (this.alwaysAuthenticate) this.#login(pin);
+    const value = this.signReturns.shift() ?? 0;
+    if (value !== 0) throw new OperationFailed({ kind: 'returned', function: 'C_Sign', value });
+    return { status: 'signed', mechanism: 0x1057, signature: Uint8Array.of(1) };
+  }
+
+  #login(pin: Pin | undefined): void {
+    this.logins.push(pin instanceof Uint8Array ? new Uint8Array(pin) : 'pad');
+    const value = this.returns.shift() ?? 0;
+    if (value !== 0) throw new OperationFailed({ kind: 'returned', function: 'C_Login', value });
+  }
+}
+
+const signal = new AbortController().signal;
+
+function keyOn(token: PlayedToken, pin?: PinCallback) {
+  const facts = { token: token.record, id: Uint8Array.of(1), label: 'key', publicKey };
+  const key = new TokenKey({ ...facts, schemes: ['ed25519'] }, token, new Logins(token, pin));
+  return () => key.sign(Buffer.from('data'), 'ed25519', { signal });
+}
+
+test.each([
+  ['many', READY],
+  ['few', READY | CKF.userPinCountLow],
+  ['last', READY | CKF.userPinFinalTry],
+  ['last', READY | CKF.userPinFinalTry | CKF.userPinCountLow],
+])('the callback is told of %s tries', async (triesLeft, flags) => {
+  const token = new PlayedToken();
+  token.flags = flags;
+  const pin = jest.fn(() => PIN);
+  await keyOn(token, pin)();
+  expect(pin).toHaveBeenCalledWith(expect.objectContaining({ triesLeft }));
+  expect(token.logins).toEqual([new Uint8Array(Buffer.from(PIN))]);
+});
+
+test('a PIN that is locked is not asked for', async () => {
+  const token = new PlayedToken();
+  token.flags = READY | CKF.userPinLocked;
+  const pin = jest.fn(() => PIN);
+  await expect(keyOn(token, pin)()).rejects.toMatchObject({
+    code: 'ERR_PKCS11_PIN',
+    reason: 'locked',
+  });
+  expect(pin).not.toHaveBeenCalled();
+  expect(token.logins).toEqual([]);
+});
+
+test('a PIN that was never set is not asked for', async () => {
+  const token = new PlayedToken();
+  token.flags = READY & ~CKF.userPinInitialized;
+  const pin = jest.fn(() => PIN);
+  await expect(keyOn(token, pin)()).rejects.toMatchObject({
+    code: 'ERR_PKCS11_PIN',
+    reason: 'not-initialized',
+  });
+  expect(pin).not.toHaveBeenCalled();
+});
+
+test.each([
+  [CKR.CKR_PIN_INCORRECT, 'incorrect'],
+  [CKR.CKR_PIN_LOCKED, 'locked'],
+  [CKR.CKR_PIN_EXPIRED, 'expired'],
+  [CKR.CKR_PIN_INVALID, 'invalid'],
+  [CKR.CKR_PIN_LEN_RANGE, 'length'],
+  [CKR.CKR_USER_PIN_NOT_INITIALIZED, 'not-initialized'],
+  [CKR.CKR_FUNCTION_CANCELED, 'cancelled'],
+])('C_Login returns %i: %s, and it is called once', async (value, reason) => {
+  const token = new PlayedToken();
+  token.returns = [value];
+  await expect(keyOn(token, () => WRONG_PIN)()).rejects.toMatchObject({
+    code: 'ERR_PKCS11_PIN',
+    reason,
+  });
+  expect(token.logins).toHaveLength(1);
+});
+
+test('at a PIN pad nobody is asked, and an entry may be repeated', async () => {
+  const token = new PlayedToken();
+  token.flags = READY | CKF.protectedAuthenticationPath;
+  token.returns = [CKR.CKR_PIN_INCORRECT, 0];
+  const pin = jest.fn(() => PIN);
+  const sign = keyOn(token, pin);
+  await expect(sign()).rejects.toMatchObject({ code: 'ERR_PKCS11_PIN', reason: 'incorrect' });
+  await sign();
+  expect(pin).not.toHaveBeenCalled();
+  expect(token.logins).toEqual(['pad', 'pad']);
+});
+
+test('at a PIN pad a key is unlocked for each signature', async () => {
+  const token = new PlayedToken();
+  token.flags = READY | CKF.protectedAuthenticationPath;
+  token.alwaysAuthenticate = true;
+  const sign = keyOn(token);
+  await sign();
+  await sign();
+  expect(token.logins).toEqual(['pad', 'pad', 'pad']);
+});
+
+test.each([CKR.CKR_USER_NOT_LOGGED_IN, CKR.CKR_SESSION_CLOSED, CKR.CKR_DEVICE_REMOVED])(
+  'after %i it is tried once more, with a new login',
+  async (value) => {
+    const token = new PlayedToken();
+    token.signReturns = [value];
+    const pin = jest.fn(() => PIN);
+    await keyOn(token, pin)();
+    expect(pin).toHaveBeenCalledTimes(2);
+    expect(token.operations.filter((name) => name === 'forget')).toHaveLength(1);
+  },
+);
+
+test('and not twice more', async () => {
+  const token = new PlayedToken();
+  token.signReturns = [CKR.CKR_DEVICE_REMOVED, CKR.CKR_DEVICE_REMOVED, 0];
+  await expect(keyOn(token, () => PIN)()).rejects.toMatchObject({
+    code: 'ERR_PKCS11_TOKEN',
+    reason: 'removed',
+  });
+  expect(token.signReturns).toEqual([0]);
+});
+
+test('another failure is not tried again', async () => {
+  const token = new PlayedToken();
+  token.signReturns = [CKR.CKR_DEVICE_ERROR, 0];
+  await expect(keyOn(token, () => PIN)()).rejects.toMatchObject({
+    code: 'ERR_PKCS11_FAILED',
+    reason: 'CKR_DEVICE_ERROR',
+  });
+  expect(token.signReturns).toEqual([0]);
+});
