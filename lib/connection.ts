@@ -102,8 +102,8 @@ export class Connection {
   #question: Question | undefined;
   #answer: Outcome | undefined;
   #answered: Credential | undefined;
-  /** What the server had been shown, while another credential's signature is waited for. */
-  #shownBefore: Credential | undefined;
+  /** Which of the callback's the server was shown last: not one whose signature is waited for. */
+  #shownLast: Credential | undefined;
   #signing: Signing | undefined;
   #signed: SigningOutcome | undefined;
   #declined = false;
@@ -172,7 +172,7 @@ export class Connection {
   /** No answer would reach anybody. The operations go on to what the peer said at last. */
   #abandon(): void {
     this.#abandoned = true;
-    if (this.#signing !== undefined) this.#answered = this.#shownBefore;
+    this.#answered = this.#shownLast;
     this.#native?.abandon();
   }
 
@@ -398,6 +398,7 @@ export class Connection {
       ? unusableError(failure, Credential.presentationOf(credential, native.protocol()))
       : protocolError(failure, {
           declined: auth.status === 'declined' ? auth.reason : undefined,
+          limitedBySigners: SecureContext.isLimitedBySigners(this.#settings.secureContext),
           identity: auth.status === 'declined' ? undefined : shown?.subject,
         });
   }
@@ -548,13 +549,18 @@ export class Connection {
           unusableError(refusal, Credential.presentationOf(answer.credential, native.protocol())),
         );
       else native.answer(credential);
-      this.#shownBefore = this.#answered;
       this.#answered = answer.credential;
+      if (Credential.signerOf(answer.credential) === null) this.#shownLast = answer.credential;
     }
   }
 
   /** Asks the credential's signer for what the handshake waits for. */
   #sign(native: NativeConnection): void {
+    // As in #ask().
+    if (this.#peerEnded) {
+      this.#abandon();
+      return;
+    }
     const credential = this.#shown(native);
     const signer = credential && Credential.signerOf(credential);
     if (credential === undefined || signer === null || signer === undefined) {
@@ -584,13 +590,14 @@ export class Connection {
     if (outcome === undefined || native === null) return;
     this.#signing = undefined;
     this.#signed = undefined;
+    if (this.#abandoned) return;
     if (outcome.kind === 'failure') {
       this.#fail(outcome.error);
       return;
     }
     const credential = this.#shown(native) as Credential;
     const failure = native.sign(outcome.signature);
-    if (failure === null) this.#shownBefore = this.#answered;
+    if (failure === null) this.#shownLast = this.#answered;
     else this.#fail(signatureError(failure, credential.subject, credential.keyType));
   }
 
@@ -607,8 +614,7 @@ export class Connection {
       native.clientAuth();
     const { secureContext, sessionCredential } = this.#settings;
     const credential = secureContext.credentials[staticCredential];
-    // The Certificate is written, and kept back until it is signed.
-    switch (this.#abandoned || this.#signing !== undefined ? 'requested' : certificate) {
+    switch (this.#abandoned ? 'requested' : certificate) {
       case 'not-requested':
         if (!resumed) return NOT_REQUESTED;
         return {

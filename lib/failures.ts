@@ -96,6 +96,12 @@ export function credentialError(
         `"${names.key(0)}" is a signer, and signers work for RSA, RSA-PSS, EC, Ed25519 and Ed448 keys; the certificate in "${names.cert}" has a key of type ${failure.detail || 'unknown'}.`,
         { input: names.cert, reason: failure.reason, ...details(failure) },
       );
+    case 'schemes-unsuitable':
+      return new TLSClientCertError(
+        'ERR_CREDENTIAL_MISMATCH',
+        `"${names.key(0)}" declares no scheme under which the key of the certificate in "${names.cert}" can sign: that is of type ${failure.detail}. Declare what the key can do, or give the certificate that belongs to it.`,
+        { input: names.key(0), reason: failure.reason },
+      );
     case 'pfx-unreadable':
       return new TLSClientCertError(
         'ERR_CREDENTIAL_INVALID',
@@ -335,12 +341,14 @@ export interface Shown {
   declined?: keyof typeof WHY_NONE | undefined;
   /** Subject of the certificate that it was shown. */
   identity?: string | undefined;
+  /** TLS 1.3 was not offered for want of a signer that can do it. */
+  limitedBySigners?: boolean | undefined;
 }
 
 /** A failure of the handshake or the record layer, with the code that `node:tls` would give. */
 export function protocolError(
   failure: FailureRecord | null,
-  { declined, identity }: Shown = {},
+  { declined, identity, limitedBySigners }: Shown = {},
 ): TLSClientCertError {
   const known = SENTENCES[failure?.reason ?? ''];
   if (known !== undefined) {
@@ -360,7 +368,9 @@ export function protocolError(
   const hint =
     declined !== undefined && alert !== undefined && REFUSALS_OF_NOBODY.has(alert)
       ? `the server asked for a client certificate and goes no further without: ${WHY_NONE[declined]}`
-      : ALERT_HINTS[alert ?? ''];
+      : alert === 'protocol_version' && limitedBySigners
+        ? 'TLS 1.3 was not offered, because no signer in key declares a scheme that it knows, and the server speaks no version below. Give a key that can, for instance by rsa_pss_rsae_sha256'
+        : ALERT_HINTS[alert ?? ''];
   const about = alert === undefined ? undefined : identity;
   const sentence =
     alert === undefined

@@ -93,16 +93,26 @@ export interface SecureContextOptions {
 export class SecureContext {
   readonly #native: NativeContext;
   readonly #credentials: readonly Credential[];
+  readonly #limitedBySigners: boolean;
   #clientCertCallback: ClientCertCallback | null = null;
 
-  private constructor(native: NativeContext, credentials: readonly Credential[]) {
+  private constructor(
+    native: NativeContext,
+    credentials: readonly Credential[],
+    limitedBySigners: boolean,
+  ) {
     this.#native = native;
     this.#credentials = credentials;
+    this.#limitedBySigners = limitedBySigners;
   }
 
   /** @internal Use {@link createSecureContext}. */
-  static of(native: NativeContext, credentials: readonly Credential[]): SecureContext {
-    return new SecureContext(native, credentials);
+  static of(
+    native: NativeContext,
+    credentials: readonly Credential[],
+    limitedBySigners: boolean,
+  ): SecureContext {
+    return new SecureContext(native, credentials, limitedBySigners);
   }
 
   /**
@@ -137,6 +147,11 @@ export class SecureContext {
     return this.#credentials;
   }
 
+  /** @internal Whether it does not offer TLS 1.3 because no signer can do it. */
+  static isLimitedBySigners(context: SecureContext): boolean {
+    return context.#limitedBySigners;
+  }
+
   /** @internal */
   static nativeOf(context: SecureContext): NativeContext {
     return context.#native;
@@ -162,7 +177,7 @@ export function createSecureContext(options: SecureContextOptions = {}): SecureC
       : toList(options.ca).map((item, i) => certificateBytes(item, `options.ca[${i}]`));
   const crls = toList(options.crl).map((item, i) => toBytes(item, `options.crl[${i}]`));
   const credentials = staticCredentials(options);
-  const { cipherList, cipherSuites, minVersion, maxVersion } = protocolSettings(
+  const { cipherList, cipherSuites, minVersion, maxVersion, limitedBySigners } = protocolSettings(
     options,
     credentials,
   );
@@ -187,7 +202,7 @@ export function createSecureContext(options: SecureContextOptions = {}): SecureC
       }),
     contextError,
   );
-  const context = SecureContext.of(native, credentials);
+  const context = SecureContext.of(native, credentials, limitedBySigners);
   if (options.clientCertCallback !== undefined) {
     context.setClientCertCallback(options.clientCertCallback);
   }
@@ -222,15 +237,20 @@ function version(value: unknown, fallback: SecureVersion, which: string): number
 function protocolSettings(options: SecureContextOptions, credentials: readonly Credential[]) {
   let minVersion = version(options.minVersion, tls.DEFAULT_MIN_VERSION, 'minimum');
   let maxVersion = version(options.maxVersion, tls.DEFAULT_MAX_VERSION, 'maximum');
-  if (options.maxVersion == null && minVersion <= VERSIONS['TLSv1.2'] && !signsTLS13(credentials)) {
-    maxVersion = Math.min(maxVersion, VERSIONS['TLSv1.2']);
-  }
   const ciphers = optionalString(options.ciphers, 'options.ciphers') || defaultCiphers();
   const names = ciphers.split(':').filter((name) => name.length > 0);
   if (names.length === 0) throw invalidArgValue('options.ciphers', 'names no cipher');
   const isSuite = (name: string) => /^!?TLS_/.test(name);
   const cipherSuites = names.filter(isSuite).join(':');
   const cipherList = names.filter((name) => !isSuite(name)).join(':');
+  // Where only TLS 1.3 is left anyway, the server may yet not ask.
+  const limitedBySigners =
+    options.maxVersion == null &&
+    maxVersion >= VERSIONS['TLSv1.3'] &&
+    minVersion < VERSIONS['TLSv1.3'] &&
+    cipherList !== '' &&
+    !signsTLS13(credentials);
+  if (limitedBySigners) maxVersion = VERSIONS['TLSv1.2'];
   if (cipherList === '' && maxVersion < VERSIONS['TLSv1.3']) {
     throw new TLSClientCertError(
       'ERR_SSL_NO_CIPHERS_AVAILABLE',
@@ -250,6 +270,7 @@ function protocolSettings(options: SecureContextOptions, credentials: readonly C
     maxVersion,
     cipherSuites: cipherSuites === '' ? undefined : cipherSuites,
     cipherList: cipherList === '' ? undefined : cipherList,
+    limitedBySigners,
   };
 }
 

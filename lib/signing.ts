@@ -63,7 +63,8 @@ export class Signing {
   }
 
   #startTimer({ scheme, subject }: SigningTask, timeout: number): void {
-    if (timeout === 0) return;
+    // sign() may have ended the connection that it was called for.
+    if (timeout === 0 || this.#over) return;
     this.#timer = setTimeout(() => {
       const error = new TLSClientCertError(
         'ERR_CLIENT_CERT_TIMEOUT',

@@ -313,7 +313,7 @@ Napi::Value ConnectionWrap::ClientAuth(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto scheme = connection_->log().signature_scheme();
   Napi::Object record = Napi::Object::New(env);
-  record.Set("certificate", CertificateName(connection_->log().certificate()));
+  record.Set("certificate", CertificateName(connection_->certificate()));
   record.Set("scheme", scheme ? Napi::Value(Napi::Number::New(env, *scheme))
                               : env.Null());
   record.Set("staticCredential", connection_->static_credential());

@@ -8,6 +8,8 @@ namespace tls_client_cert {
 
 namespace {
 
+using Certificate = HandshakeLog::Certificate;
+
 // More than any server sends at once; the newest are kept.
 constexpr size_t kMaxNewSessions = 8;
 
@@ -324,7 +326,7 @@ Step Connection::Run(Operation operation) {
   do {
     if (fibre_ != Fibre::kNone) step = RunOnFibre();
     if (step == Step::kDone) step = Conclude(operation());
-  } while (fibre_ == Fibre::kNeeded && !failure_);
+  } while (fibre_ == Fibre::kNeeded && step == Step::kWantClientCert);
   if (lend) RegisterClientCertCallback(context_->get(), false);
   if (step != Step::kWantSignature) Observe();
   return step;
@@ -355,8 +357,16 @@ Step Connection::RunOnFibre() {
   // Without a signature nobody is shown the certificate either.
   const bool refused = signature_.state() == ExternalSignature::State::kRefused;
   const Step step = Conclude(result);
-  if (!refused) outgoing_.Append(held_.data(), held_.size());
+  if (!refused) {
+    outgoing_.Append(held_.data(), held_.size());
+    if (!held_.empty()) shown_ = installed_;
+  }
   held_.Clear();
+  // OpenSSL has its certificate before it has read the server's whole flight:
+  // what it writes then has to be written on a fibre as well.
+  if (step == Step::kWantRead && certificate() == Certificate::kRequested) {
+    fibre_ = Fibre::kNeeded;
+  }
   return step;
 }
 
@@ -373,8 +383,12 @@ Step Connection::Conclude(int result) {
   if (!failure_ && client_cert_.install_failed()) {
     Fail({FailureReason::kNotSent, 0, "", ErrorStack::Take()});
   }
+  if (!failure_ && signature_.state() == ExternalSignature::State::kRefused) {
+    outgoing_.Clear();
+    Fail({FailureReason::kNotSent, 0, "", ErrorStack::Take()});
+  }
   if (!failure_ && installed_ != nullptr &&
-      log_.certificate() == HandshakeLog::Certificate::kSentEmpty) {
+      log_.certificate() == Certificate::kSentEmpty) {
     // OpenSSL found the credential unusable and would pretend that there was
     // none. The message is still in our queue, and ends there.
     outgoing_.Clear();
@@ -433,9 +447,8 @@ void Connection::Abandon() {
   Decline();
   // Any signature will do: what it stands in does not leave.
   if (signature_.state() == ExternalSignature::State::kWanted) {
-    const uint8_t none = 0;
-    signature_.Supply({&none, 1});
-    installed_.reset();
+    signature_.Supply({0});
+    installed_ = shown_;
   }
   abandoned_ = true;
   outgoing_.Clear();
@@ -451,17 +464,19 @@ SignatureRequest Connection::signature_request() const {
   return request;
 }
 
-std::optional<Failure> Connection::Sign(BytesView signature) {
+std::optional<Failure> Connection::Sign(BytesView bytes) {
   if (signature_.state() != ExternalSignature::State::kWanted) {
     return std::nullopt;
   }
   ErrorStack errors;
+  // A copy first: whose memory it is may be shared with another thread.
+  Bytes signature(bytes.data, bytes.data + bytes.size);
   if (!signature_.IsMadeBy(X509_get0_pubkey(installed_->certificate()),
                            signature)) {
     return Failure{FailureReason::kSignatureWrong, signature_request().scheme,
                    "", ErrorStack::Take()};
   }
-  signature_.Supply(signature);
+  signature_.Supply(std::move(signature));
   return std::nullopt;
 }
 
@@ -502,6 +517,11 @@ int Connection::server_chain_error() const {
   return verification_.state() == ServerVerification::State::kAsked
              ? verification_.chain_error()
              : static_cast<int>(SSL_get_verify_result(ssl_.get()));
+}
+
+HandshakeLog::Certificate Connection::certificate() const {
+  const bool waits = signature_.state() != ExternalSignature::State::kIdle;
+  return waits ? Certificate::kRequested : log_.certificate();
 }
 
 const char* Connection::protocol() const { return SSL_get_version(ssl_.get()); }
@@ -569,6 +589,12 @@ int Connection::OnCertificateRequest(SSL* ssl, void*) {
     self->phase_ = SSL_version(ssl) >= TLS1_3_VERSION
                        ? RequestPhase::kPostHandshake
                        : RequestPhase::kRenegotiation;
+  }
+  // Nobody will hear the answer, so nobody is bothered for it.
+  if (self->abandoned_) {
+    SSL_certs_clear(ssl);
+    self->installed_.reset();
+    return 1;
   }
   // RFC 8740: on HTTP/2, which request is it about?
   if (self->phase_ == RequestPhase::kPostHandshake && AgreedOnHttp2(ssl)) {
@@ -663,7 +689,8 @@ void Connection::OnMessage(int outgoing, int version, int content_type,
   if (note == HandshakeLog::Note::kHelloRequest) {
     self->OnHelloRequest();
   } else if (note == HandshakeLog::Note::kCertificateWritten) {
-    if (self->log_.certificate() == HandshakeLog::Certificate::kSent) {
+    if (self->log_.certificate() == Certificate::kSent) {
+      if (self->fibre_ == Fibre::kNone) self->shown_ = self->installed_;
       // Never by somebody unknown; if it were, no session could be marked.
       const Credential::Pointer& shown = self->installed_;
       self->mark_.Shown(shown ? shown->fingerprint() : Bytes());

@@ -140,6 +140,9 @@ class Connection {
 
   // What happened so far.
   const HandshakeLog& log() const { return log_; }
+  // As in the log, but that a Certificate which waits to be signed has not
+  // left.
+  HandshakeLog::Certificate certificate() const;
   const std::optional<Failure>& failure() const { return failure_; }
   // Which of ConnectionOptions::credentials was loaded, or -1.
   int static_credential() const;
@@ -211,6 +214,7 @@ class Connection {
   ServerVerification verification_;
   ClientCert client_cert_;
   Credential::Pointer installed_;
+  Credential::Pointer shown_;
   ExternalSignature signature_;
   Fibre fibre_ = Fibre::kNone;
   ByteQueue held_;  // written on the fibre, and not to leave before it is done

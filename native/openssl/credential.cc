@@ -162,15 +162,24 @@ Result<Credential::Pointer> Credential::Create(const ExternalKeyInput& input) {
     return *failure;
   }
   EVP_PKEY* public_key = X509_get0_pubkey(leaf.get());
-  EvpPkeyPointer key;
-  if (public_key != nullptr) {
-    key = MakeExternalKey(public_key, input.schemes, nullptr);
-  }
-  if (!key) {
+  if (public_key == nullptr || !IsExternalKeyType(public_key)) {
     const char* type =
         public_key == nullptr ? nullptr : EVP_PKEY_get0_type_name(public_key);
     return Failure{FailureReason::kKeyTypeUnsupported, 0,
                    type == nullptr ? "" : type, ErrorStack::Take()};
+  }
+  EvpPkeyPointer key = MakeExternalKey(public_key, input.schemes, nullptr);
+  if (!key) return Failure{FailureReason::kInternal, 0, "", ErrorStack::Take()};
+  const auto fits = [&](SignatureScheme scheme) {
+    return KeyFitsScheme(key.get(), scheme, TLS1_2_VERSION) ||
+           KeyFitsScheme(key.get(), scheme, TLS1_3_VERSION);
+  };
+  if (!input.schemes.empty() &&
+      std::none_of(input.schemes.begin(), input.schemes.end(), fits)) {
+    return Failure{FailureReason::kSchemesUnsuitable,
+                   0,
+                   EVP_PKEY_get0_type_name(public_key),
+                   {}};
   }
   std::shared_ptr<Credential> made(
       new Credential(std::move(leaf), std::move(key), std::move(chain)));

@@ -10,8 +10,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <new>
 #include <string>
+#include <utility>
 
 // OpenSSL finds what to sign with by a key's provider. Ours, provider(7), is
 // built in and lives in a library context of its own: nobody else's keys can
@@ -199,7 +201,8 @@ int InitSigning(void* of, const char* digest_name, void* with,
   signing->key = static_cast<const Key*>(with);
   signing->form = SignatureForm();
   signing->form.digest = DigestByName(digest_name);
-  if (signing->form.digest < 0) return 0;
+  // TLS has a scheme with SHA-224 that has no name (RFC 8446, section 4.2.3).
+  if (signing->form.digest < 0 || signing->form.digest == NID_sha224) return 0;
   signing->form.pss = std::strcmp(signing->key->type, "RSA-PSS") == 0;
   // This is also how OpenSSL asks whether a key can sign with a digest.
   const std::vector<SignatureScheme>& schemes = signing->key->schemes;
@@ -208,6 +211,14 @@ int InitSigning(void* of, const char* digest_name, void* with,
   };
   if (!schemes.empty() &&
       std::none_of(schemes.begin(), schemes.end(), has_digest)) {
+    return 0;
+  }
+  // An RSA-PSS key may be bound to one digest (RFC 4055, section 3.1).
+  const EvpMdCtxPointer ctx(EVP_MD_CTX_new());
+  if (signing->form.pss &&
+      (!ctx || EVP_DigestVerifyInit_ex(ctx.get(), nullptr, digest_name, nullptr,
+                                       nullptr, signing->key->public_key.get(),
+                                       nullptr) != 1)) {
     return 0;
   }
   return SetSigningParams(of, params);
@@ -321,13 +332,16 @@ OSSL_LIB_CTX* LibraryContext() {
 
 }  // namespace
 
-void ExternalSignature::Supply(BytesView signature) {
-  signature_.assign(signature.data, signature.data + signature.size);
+void ExternalSignature::Supply(Bytes signature) {
+  signature_ = std::move(signature);
   state_ = State::kSupplied;
 }
 
 bool ExternalSignature::Await(BytesView data, SignatureForm form) {
-  if (ASYNC_get_current_job() == nullptr) return false;
+  if (ASYNC_get_current_job() == nullptr) {
+    state_ = State::kRefused;
+    return false;
+  }
   data_.assign(data.data, data.data + data.size);
   form_ = form;
   state_ = State::kWanted;
@@ -359,6 +373,13 @@ bool ExternalSignature::IsMadeBy(EVP_PKEY* key, BytesView signature) const {
 }
 
 bool ExternalKeysWork() { return ASYNC_is_capable() == 1; }
+
+bool IsExternalKeyType(EVP_PKEY* public_key) {
+  const char* const types[] = {kRsa, kRsaPss, kEc, kEd25519, kEd448};
+  return std::any_of(std::begin(types), std::end(types), [&](const char* type) {
+    return EVP_PKEY_is_a(public_key, type) == 1;
+  });
+}
 
 EvpPkeyPointer MakeExternalKey(EVP_PKEY* public_key,
                                const std::vector<SignatureScheme>& schemes,

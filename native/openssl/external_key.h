@@ -26,7 +26,7 @@ class ExternalSignature {
   bool IsMadeBy(EVP_PKEY* key, BytesView signature) const;
 
   // The two ways on from kWanted; the job has to be resumed then.
-  void Supply(BytesView signature);
+  void Supply(Bytes signature);
   void Refuse() { state_ = State::kRefused; }
 
   // On the fibre: pauses the job until one of the two was called. False when
@@ -43,6 +43,8 @@ class ExternalSignature {
 
 // Whether OpenSSL has fibres here (ASYNC_is_capable(3)): not on musl.
 bool ExternalKeysWork();
+
+bool IsExternalKeyType(EVP_PKEY* public_key);
 
 // A private key whose public half is `public_key`, for OpenSSL to sign with.
 // It signs under `schemes`, or if that is empty under all that its type can.

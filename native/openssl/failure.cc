@@ -58,6 +58,8 @@ const char* FailureReasonName(FailureReason reason) {
       return "no-fibres";
     case FailureReason::kKeyTypeUnsupported:
       return "key-type-unsupported";
+    case FailureReason::kSchemesUnsuitable:
+      return "schemes-unsuitable";
     case FailureReason::kSignatureWrong:
       return "signature-wrong";
     case FailureReason::kSchemeNotDeclared:

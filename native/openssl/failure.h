@@ -44,6 +44,7 @@ enum class FailureReason {
   // A key outside of OpenSSL.
   kNoFibres,
   kKeyTypeUnsupported,
+  kSchemesUnsuitable,
   kSignatureWrong,
   kSchemeNotDeclared,
   // The handshake or the record layer.

@@ -111,6 +111,114 @@ TEST_CASE("external: every type of key signs, in both versions") {
   }
 }
 
+TEST_CASE("external: the server's flight may come in pieces") {
+  for (const int version : kVersions) {
+    for (const size_t chunk : {1, 7, 50, 300}) {
+      for (const bool in_advance : {false, true}) {
+        CAPTURE(version);
+        CAPTURE(chunk);
+        CAPTURE(in_advance);
+        const Identity& identity = Client("p256");
+        ServerOptions server = ServerOf(version);
+        server.auth = ClientAuth::kRequire;
+        ConnectionOptions options;
+        options.post_handshake_auth = true;
+        if (in_advance) options.credentials = {ExternalOf(identity)};
+        Pair pair(AskingContext(), server, options);
+        pair.set_chunk(chunk);
+        Step step = pair.RunPastVerify();
+        if (!in_advance) {
+          REQUIRE(step == Step::kWantClientCert);
+          pair.client().Answer(ExternalOf(identity));
+          step = pair.Run();
+        }
+        REQUIRE(step == Step::kWantSignature);
+        CHECK(pair.server().CountMessages(SSL3_MT_CERTIFICATE) == 0);
+        CHECK_FALSE(SignIt(&pair, identity));
+        CHECK(pair.Run() == Step::kDone);
+        CheckSeen(&pair, identity);
+        // And later ones.
+        if (version == TLS1_3_VERSION) {
+          REQUIRE(pair.server().RequestPostHandshake());
+        } else {
+          pair.server().Renegotiate();
+          REQUIRE(pair.ReadAll() == Step::kWantVerify);
+          pair.client().AcceptServer();
+        }
+        REQUIRE(pair.ReadAll() == Step::kWantSignature);
+        CHECK_FALSE(SignIt(&pair, identity));
+        CHECK(pair.ReadAll() == Step::kWantRead);
+        CheckSeen(&pair, identity);
+      }
+    }
+  }
+}
+
+TEST_CASE("external: what waits to be signed has not been sent") {
+  for (const int version : kVersions) {
+    CAPTURE(version);
+    const Identity& identity = Client("p256");
+    const auto pair = SigningPair(version, identity, ExternalOf(identity));
+    CHECK(pair->client().certificate() == Sent::kRequested);
+    CHECK_FALSE(SignIt(pair.get(), identity));
+    CHECK(pair->client().certificate() == Sent::kRequested);
+    CHECK(pair->Run() == Step::kDone);
+    CHECK(pair->client().certificate() == Sent::kSent);
+  }
+}
+
+TEST_CASE("external: an RSA-PSS key that is bound to a digest") {
+  for (const int version : kVersions) {
+    CAPTURE(version);
+    const Identity bound =
+        Issue({"bound", &ThePki().intermediate_a}, MakeKey("rsa-pss-sha384"));
+    Pair pair(AskingContext(), ServerOf(version));
+    REQUIRE(pair.RunAnswering(ExternalOf(bound)) == Step::kWantSignature);
+    CHECK(pair.client().signature_request().scheme == 0x080a);
+    CHECK_FALSE(SignIt(&pair, bound));
+    CHECK(pair.Run() == Step::kDone);
+    CheckSeen(&pair, bound);
+  }
+}
+
+TEST_CASE("external: who was shown before is who was shown") {
+  // One set in advance, asked for a second time by a server that goes then.
+  ServerOptions server = ServerOf(TLS1_3_VERSION);
+  server.auth = ClientAuth::kLater;
+  ConnectionOptions options;
+  options.post_handshake_auth = true;
+  options.credentials = {ExternalOf(Client("p256"))};
+  Pair pair(AskingContext(), server, options);
+  REQUIRE(pair.RunPastVerify() == Step::kDone);
+  pair.Exchange();
+  REQUIRE(pair.server().RequestPostHandshake());
+  REQUIRE(pair.ReadAll() == Step::kWantSignature);
+  CHECK_FALSE(SignIt(&pair, Client("p256")));
+  REQUIRE(pair.ReadAll() == Step::kWantRead);
+  CHECK(pair.client().static_credential() == 0);
+  REQUIRE(pair.server().RequestPostHandshake());
+  pair.server().Close();
+  REQUIRE(pair.ReadAll() == Step::kWantSignature);
+  pair.client().ReceiveEnd();
+  pair.client().Abandon();
+  CHECK(pair.client().static_credential() == 0);
+  CHECK(pair.ReadAll() == Step::kClosed);
+  CHECK(pair.server().CountMessages(SSL3_MT_CERTIFICATE) == 1);
+}
+
+TEST_CASE("external: schemes that its key can never do are refused") {
+  const Bytes leaf = CertificateDer(Client("p256").certificate.get());
+  ExternalKeyInput input;
+  input.certificate = leaf;
+  input.schemes = {0x0804, 0x0807};
+  auto made = Credential::Create(input);
+  REQUIRE_FALSE(made.ok());
+  CHECK(made.failure().reason == FailureReason::kSchemesUnsuitable);
+  CHECK(made.failure().detail == "EC");
+  input.schemes.push_back(0x0603);
+  CHECK(Credential::Create(input).ok());
+}
+
 TEST_CASE("external: nothing of the flight leaves before it is signed") {
   for (const int version : kVersions) {
     CAPTURE(version);
