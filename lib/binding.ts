@@ -134,6 +134,22 @@ export interface NativeConnection {
   destroy(): void;
 }
 
+/** A key that stays in its provider. */
+export interface NativeStoreKey {
+  /** SubjectPublicKeyInfo in DER. */
+  publicKey(): Buffer;
+  /** Under which its provider begins a signature. */
+  schemes(): number[];
+  /** In libuv's thread pool; one at a time for each store. */
+  sign(scheme: number, data: Uint8Array): Promise<Buffer>;
+}
+
+export interface NativeStoreContents {
+  /** DER. */
+  certificates: Buffer[];
+  keys: NativeStoreKey[];
+}
+
 interface Addon {
   TrustStore: new (options: {
     authorities: Uint8Array[];
@@ -180,11 +196,24 @@ interface Addon {
       sessionCredential: NativeCredential | null | undefined;
     },
   ) => NativeConnection;
+  /** In libuv's thread pool. The passphrase is copied before this returns. */
+  openStore(options: {
+    uri: string;
+    providers: readonly string[];
+    propertyQuery?: string | undefined;
+    passphrase?: Uint8Array | undefined;
+  }): Promise<NativeStoreContents>;
   parseName(der: Uint8Array): { text: string; attributes: [string, string][] } | null;
   /** The issuers' names of the certificates in PEM or DER bytes; null when there is none. */
   issuers(certificates: Uint8Array): Buffer[] | null;
   /** How many native objects are alive in this thread. */
-  live(): { trustStores: number; contexts: number; credentials: number; connections: number };
+  live(): {
+    trustStores: number;
+    contexts: number;
+    credentials: number;
+    connections: number;
+    storeKeys: number;
+  };
   opensslVersion: string;
 }
 

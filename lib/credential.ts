@@ -12,6 +12,7 @@ import {
 import { printName } from './names';
 import { type SignatureScheme, signatureSchemeNumber } from './signature-schemes';
 import { declaredSchemes, isSigner, type Signer } from './signer';
+import { openStore, type StoreOptions } from './signers/store/open';
 
 /** PEM text, PEM or DER bytes. */
 export type Bytes = string | NodeJS.ArrayBufferView;
@@ -97,6 +98,20 @@ export class Credential {
   /** `value` itself when it is a credential already, else a new one made from it. */
   static from(value: Credential | CredentialOptions): Credential {
     return value instanceof Credential ? value : new Credential(value);
+  }
+
+  /**
+   * A credential whose key is where only OpenSSL's providers get at it: a TPM, an HSM, or a file. The
+   * key stays there and signs there, off the event loop.
+   *
+   * @param uri - As OSSL_STORE takes it (ossl_store(7)): a file's name, `handle:0x81000001`, …
+   * @throws {@link TLSClientCertError} by rejection: `ERR_STORE_PROVIDER`: a provider cannot be loaded;
+   *   `ERR_STORE_UNREADABLE`: `uri` cannot be opened, or lacks what is needed (`reason` says what);
+   *   `ERR_CREDENTIAL_PASSPHRASE`, `ERR_CREDENTIAL_MISMATCH`, `ERR_CREDENTIAL_INVALID`,
+   *   `ERR_SIGNER_UNSUPPORTED` as from the constructor.
+   */
+  static async fromStore(uri: string, options: StoreOptions = {}): Promise<Credential> {
+    return new Credential(await openStore(uri, options));
   }
 
   /** The leaf. */

@@ -14,19 +14,26 @@ export function translated<T>(
   try {
     return construct();
   } catch (error) {
-    const failure = (error as { failure?: FailureRecord }).failure;
-    if (failure === undefined) throw error;
-    throw translate(failure);
+    throw publicError(error, translate);
   }
 }
 
+/** What to throw in place of what native code threw, or its promise was rejected with. */
+export function publicError(
+  thrown: unknown,
+  translate: (failure: FailureRecord) => TLSClientCertError,
+): unknown {
+  const failure = (thrown as { failure?: FailureRecord } | null | undefined)?.failure;
+  return failure === undefined ? thrown : translate(failure);
+}
+
 /** OpenSSL's own words, for the end of a sentence; empty when it said nothing. */
-function openssl(failure: FailureRecord): string {
+export function openssl(failure: FailureRecord): string {
   const root = failure.stack[0];
   return root === undefined ? '' : ` OpenSSL says: ${root.text}.`;
 }
 
-function details(failure: FailureRecord) {
+export function details(failure: FailureRecord) {
   const [root, ...rest] = failure.stack;
   return {
     library: root?.library,
@@ -396,7 +403,7 @@ export function gaveUpError(): TLSClientCertError {
 const UNEXPLAINED: FailureRecord = { reason: 'internal', index: 0, detail: '', stack: [] };
 
 /** Something that should not happen, with all that is known about it. */
-function internalError(failure: FailureRecord): TLSClientCertError {
+export function internalError(failure: FailureRecord): TLSClientCertError {
   return new TLSClientCertError(
     'ERR_CRYPTO_OPERATION_FAILED',
     `An OpenSSL operation failed (${failure.reason}).${openssl(failure)}`,

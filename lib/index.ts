@@ -29,6 +29,7 @@ export {
 export type { SignatureScheme } from './signature-schemes';
 export type { SignContext, Signer } from './signer';
 export { encodeEcdsaSignature } from './signers/ecdsa';
+export type { StoreOptions } from './signers/store/open';
 export { Suspension } from './suspension';
 export { TLSSocket } from './tls-socket';
 export type { TLSSocketEvents } from './tls-socket-events';

@@ -24,7 +24,7 @@ export interface ProtocolOptions extends SecureContextOptions {
   secureContext?: SecureContext | undefined;
   /**
    * Called when the server asks for a client certificate. It goes before the context's own; with
-   * `null`, or without it, the context's is called. Not called when `cert` or `pfx` is set.
+   * `null`, or without it, the context's is called. Not called when `cert`, `pfx` or `credential` is set.
    */
   clientCertCallback?: ClientCertCallback | null | undefined;
   /**
@@ -69,7 +69,7 @@ export interface ProtocolOptions extends SecureContextOptions {
    * The server then asks nothing in the handshake, and takes the client for the one it was.
    *
    * So it is offered only if it was made as who this connection would be: with a certificate of
-   * `cert` or `pfx`, with `sessionCredential`, or by a server that did not ask; and under the same
+   * `cert`, `pfx` or `credential`, with `sessionCredential`, or by a server that did not ask; and under the same
    * `ca`, `crl` and `allowPartialTrustChain`. Otherwise, and when it cannot be read, there is a full
    * handshake: `isSessionReused()` tells. What comes from `node:tls` is never offered.
    */
@@ -205,6 +205,7 @@ const CONTEXT_OPTIONS: readonly (keyof SecureContextOptions)[] = [
   'cert',
   'key',
   'pfx',
+  'credential',
   'passphrase',
   'crl',
   'ciphers',

@@ -57,6 +57,11 @@ export interface SecureContextOptions {
    * hold one, and `ERR_INVALID_ARG_TYPE` says so.
    */
   pfx?: Bytes | PfxWithPassphrase | readonly (Bytes | PfxWithPassphrase)[] | undefined;
+  /**
+   * The same as `cert` and `key`, made before: parsed once for many contexts, or from
+   * `Credential.fromStore()`. They follow those of `cert` and `pfx`.
+   */
+  credential?: Credential | readonly Credential[] | undefined;
   /** For encrypted `key` and `pfx` that bring none of their own. */
   passphrase?: Bytes | undefined;
   /** Revocation lists. When given, there must be one for every authority in the server's chain. */
@@ -142,7 +147,7 @@ export class SecureContext {
     return this.#clientCertCallback;
   }
 
-  /** Credentials set in advance by `cert` and `key` or `pfx`. */
+  /** Credentials set in advance by `cert` and `key`, `pfx` or `credential`. */
   get credentials(): readonly Credential[] {
     return this.#credentials;
   }
@@ -358,6 +363,12 @@ function staticCredentials(options: SecureContextOptions): Credential[] {
         }),
       ),
     );
+  });
+  toList(options.credential).forEach((item, i) => {
+    if (!(item instanceof Credential)) {
+      throw invalidArgType(`options.credential[${i}]`, 'an instance of Credential', item);
+    }
+    credentials.push(item);
   });
   return credentials;
 }

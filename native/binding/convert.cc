@@ -87,10 +87,14 @@ Napi::Object FromFailure(Napi::Env env, const Failure& failure) {
   return record;
 }
 
-void Throw(Napi::Env env, const Failure& failure) {
+Napi::Error ToError(Napi::Env env, const Failure& failure) {
   Napi::Error error = Napi::Error::New(env, FailureReasonName(failure.reason));
   error.Value().Set("failure", FromFailure(env, failure));
-  throw error;
+  return error;
+}
+
+void Throw(Napi::Env env, const Failure& failure) {
+  throw ToError(env, failure);
 }
 
 }  // namespace tls_client_cert

@@ -36,7 +36,8 @@ Napi::Value FromChars(Napi::Env env, const char* text);
 
 // A plain record that lib/errors.ts makes a public error of.
 Napi::Object FromFailure(Napi::Env env, const Failure& failure);
-// Throws an Error that carries the record as `failure`.
+// An Error that carries the record as `failure`.
+Napi::Error ToError(Napi::Env env, const Failure& failure);
 [[noreturn]] void Throw(Napi::Env env, const Failure& failure);
 
 }  // namespace tls_client_cert

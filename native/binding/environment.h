@@ -14,6 +14,7 @@ struct LiveCounts {
   int contexts = 0;
   int credentials = 0;
   int connections = 0;
+  int store_keys = 0;
 };
 
 class Environment {
@@ -25,6 +26,12 @@ class Environment {
   // Shared, because Node-API does not say whether it deletes this before or
   // after it finalizes the objects that count themselves here.
   const std::shared_ptr<LiveCounts> live = std::make_shared<LiveCounts>();
+
+  // Set when the environment goes, before its objects are finalized: from then
+  // on nothing can be given to the thread pool. Shared for the same reason.
+  const std::shared_ptr<bool> closing = std::make_shared<bool>(false);
+
+  Napi::FunctionReference store_key_class;
 };
 
 }  // namespace tls_client_cert

@@ -64,6 +64,18 @@ const char* FailureReasonName(FailureReason reason) {
       return "signature-wrong";
     case FailureReason::kSchemeNotDeclared:
       return "scheme-not-declared";
+    case FailureReason::kStoreProvider:
+      return "store-provider";
+    case FailureReason::kStoreScheme:
+      return "store-scheme";
+    case FailureReason::kStoreUnreadable:
+      return "store-unreadable";
+    case FailureReason::kStorePassphraseMissing:
+      return "store-passphrase-missing";
+    case FailureReason::kStorePassphraseWrong:
+      return "store-passphrase-wrong";
+    case FailureReason::kStoreSignature:
+      return "store-signature";
     case FailureReason::kVerifyFailed:
       return "verify-failed";
     case FailureReason::kProtocol:

@@ -47,6 +47,13 @@ enum class FailureReason {
   kSchemesUnsuitable,
   kSignatureWrong,
   kSchemeNotDeclared,
+  // An OSSL_STORE and its keys.
+  kStoreProvider,
+  kStoreScheme,
+  kStoreUnreadable,
+  kStorePassphraseMissing,
+  kStorePassphraseWrong,
+  kStoreSignature,
   // The handshake or the record layer.
   kVerifyFailed,
   kProtocol,

@@ -68,6 +68,11 @@ int CurveOf(EVP_PKEY* key) {
   return nid != NID_undef ? nid : EC_curve_nist2nid(name);
 }
 
+bool IsBrainpool(int curve) {
+  return curve == NID_brainpoolP256r1 || curve == NID_brainpoolP384r1 ||
+         curve == NID_brainpoolP512r1;
+}
+
 }  // namespace
 
 std::vector<SignatureScheme> SharedSignatureSchemes(SSL* ssl) {
@@ -140,6 +145,22 @@ bool IsRsaPss(SignatureScheme scheme) {
 int DigestOfScheme(SignatureScheme scheme) {
   const SchemeRow* row = FindScheme(scheme);
   return row == nullptr ? -1 : row->digest;
+}
+
+std::vector<SignatureScheme> SchemesOfKeyType(EVP_PKEY* key) {
+  std::vector<SignatureScheme> schemes;
+  for (const SchemeRow& row : kSchemes) {
+    // By name: a provider's key need not have a number.
+    if (EVP_PKEY_is_a(key, OBJ_nid2sn(row.key_type)) != 1 ||
+        EVP_PKEY_get_size(key) < row.min_rsa_bytes) {
+      continue;
+    }
+    // Below TLS 1.3 the NIST curves' schemes stand for their digests alone,
+    // and those of Brainpool for nothing (RFC 8734, section 2).
+    if (IsBrainpool(row.curve) && CurveOf(key) != row.curve) continue;
+    schemes.push_back(row.scheme);
+  }
+  return schemes;
 }
 
 bool CertificateSignedUnder(X509* certificate,

@@ -38,6 +38,10 @@ bool IsRsaPss(SignatureScheme scheme);
 // NID_undef where it has none of its own; -1 for an unknown scheme.
 int DigestOfScheme(SignatureScheme scheme);
 
+// Under which schemes a key of this type and size may sign, of whatever
+// version and whoever's the key is: a provider may still refuse some.
+std::vector<SignatureScheme> SchemesOfKeyType(EVP_PKEY* key);
+
 // Whether the signature on `certificate` is of a scheme in `accepted`, the
 // rule OpenSSL applies for signature_algorithms_cert.
 bool CertificateSignedUnder(X509* certificate,

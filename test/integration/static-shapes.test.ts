@@ -1,7 +1,7 @@
 /** `cert`, `key`, `pfx` and `passphrase` in every shape that node:tls takes, beside it. */
 import tls from 'node:tls';
-import { createSecureContext, type SecureContextOptions } from '../../lib/index';
-import { dial, hangUp, pemsOf, secured } from '../support/client';
+import { Credential, createSecureContext, type SecureContextOptions } from '../../lib/index';
+import { dial, expectIdentity, hangUp, pemsOf, secured, withSServer } from '../support/client';
 import { startNodeServer } from '../support/node-server';
 import { loadPki } from '../support/pki';
 
@@ -112,4 +112,30 @@ test.each<[string, SecureContextOptions, object]>([
   ],
 ])('what is wrong is named: %s', (_what, options, expected) => {
   expect(() => createSecureContext(options)).toThrow(expect.objectContaining(expected));
+});
+
+describe('credentials made before', () => {
+  test('are sent as they are, behind those of cert and pfx, by any number of contexts', async () => {
+    const own = new Credential({ cert, key });
+    const other = new Credential({ cert: rsa.cert, key: rsa.key });
+    const first = createSecureContext({ credential: own });
+    expect(first.credentials).toEqual([own]);
+    expect(first.credentials[0]).toBe(own);
+    const both = createSecureContext({ cert: rsa.cert, key: rsa.key, credential: [own, other] });
+    expect(both.credentials.slice(1)).toEqual([own, other]);
+    await withSServer({ requestCert: 'required', clientCa: pki.clientCasPath }, async (server) => {
+      const socket = await secured(dial(server, { credential: own }));
+      await expectIdentity(server, pki.clients.ec256);
+      expect(socket.clientAuth).toMatchObject({ status: 'sent' });
+      expect(socket.clientAuth.credential).toBe(own);
+      await hangUp(socket);
+    });
+  });
+
+  test('are credentials', () => {
+    const options = { credential: [{ cert, key }] } as unknown as SecureContextOptions;
+    expect(() => createSecureContext(options)).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }),
+    );
+  });
 });

@@ -1,0 +1,227 @@
+/**
+ * Credentials out of OSSL_STORE: keys that only an OpenSSL provider can open.
+ */
+import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { binding, type NativeStoreContents, type NativeStoreKey } from '../../binding';
+import { toBytes } from '../../bytes';
+import type { Bytes, CertificateCredentialOptions, CertificateInput } from '../../credential';
+import { invalidArgType, invalidArgValue } from '../../errors';
+import {
+  type CredentialInputNames,
+  credentialError,
+  publicError,
+  translated,
+} from '../../failures';
+import type { SignatureScheme } from '../../signature-schemes';
+import { declaredSchemes } from '../../signer';
+import { lacksError, storeError, storeMismatchError, storeName } from './failures';
+import { StoreSigner, schemesOf } from './signer';
+import { Turns } from './turns';
+
+/** Options of `Credential.fromStore()`. */
+export interface StoreOptions {
+  /**
+   * The providers that are loaded beside OpenSSL's default one, for this credential alone: names of
+   * modules in the folder that the environment variable `OPENSSL_MODULES` names, or absolute paths.
+   * A provider runs in this process with all its rights: never take one from an untrusted source.
+   */
+  providers?: readonly string[] | undefined;
+  /** For a store that asks for one. Nobody is asked at the terminal. */
+  passphrase?: Bytes | undefined;
+  /**
+   * The certificate of the key, with its chain or without, for a store that holds none or several.
+   * With it the store's certificates are not looked at.
+   */
+  cert?: CertificateInput | undefined;
+  /** As in `new Credential()`. Default, without `cert`: out of the store's certificates. */
+  chain?: CertificateInput | readonly CertificateInput[] | undefined;
+  /**
+   * Under which the key signs, where its provider does not know: a TPM's key may be bound to one
+   * scheme when it is made, and TLS must not offer others. Default: those that the provider begins.
+   */
+  schemes?: readonly SignatureScheme[] | undefined;
+  /** Which of several implementations OpenSSL prefers: property(7). */
+  propertyQuery?: string | undefined;
+  /** Gives up waiting. What a device has begun ends by itself. */
+  signal?: AbortSignal | undefined;
+}
+
+/** Out of the store at `uri`, what `new Credential()` takes. */
+export async function openStore(
+  uri: string,
+  options: StoreOptions,
+): Promise<CertificateCredentialOptions> {
+  const input = checked(uri, options);
+  const { cert, chain, signal } = options;
+  signal?.throwIfAborted();
+  const store = storeName(uri, input.providers);
+  const opening = openInTurn(uri, input, options).catch((error: unknown) => {
+    throw publicError(error, (failure) => storeError(failure, store));
+  });
+  const contents = await (signal == null ? opening : unlessAborted(opening, signal));
+  const signer = (key: NativeStoreKey) => {
+    const schemes = input.schemes ?? schemesOf(key);
+    if (schemes.length === 0) throw lacksError('key-unsupported', store);
+    return new StoreSigner(key, schemes, store);
+  };
+  if (contents.keys.length === 0) throw lacksError('no-private-key', store);
+  if (cert !== undefined && input.leaf !== undefined) {
+    const [pair] = pairs([input.leaf], contents.keys);
+    if (pair === undefined) throw storeMismatchError(store, 'the certificate in "cert"');
+    return { cert, chain, key: signer(pair.key) };
+  }
+  if (contents.certificates.length === 0) throw lacksError('no-certificate', store);
+  const certificates = contents.certificates.map((der) => new X509Certificate(der));
+  const [pair, second] = pairs(certificates, contents.keys);
+  if (pair === undefined) throw storeMismatchError(store, 'a certificate in it');
+  if (second !== undefined) throw lacksError('several-credentials', store);
+  return {
+    cert: pair.certificate,
+    chain: chain ?? orderChain(pair.certificate, certificates),
+    key: signer(pair.key),
+  };
+}
+
+interface CheckedOptions {
+  /** Of `cert`. */
+  readonly leaf: X509Certificate | undefined;
+  readonly providers: readonly string[];
+  readonly propertyQuery: string | undefined;
+  readonly schemes: readonly SignatureScheme[] | undefined;
+}
+
+function checked(uri: unknown, options: StoreOptions): CheckedOptions {
+  checkText(uri, 'uri');
+  if (options === null || typeof options !== 'object') {
+    throw invalidArgType('options', 'of type object', options);
+  }
+  const { cert, propertyQuery, schemes, signal } = options;
+  const providers: unknown = options.providers ?? [];
+  if (!Array.isArray(providers)) {
+    throw invalidArgType('options.providers', 'an Array of names', providers);
+  }
+  providers.forEach((name, i) => {
+    checkText(name, `options.providers[${i}]`);
+  });
+  if (propertyQuery !== undefined) checkText(propertyQuery, 'options.propertyQuery');
+  if (signal !== undefined && typeof signal?.throwIfAborted !== 'function') {
+    throw invalidArgType('options.signal', 'an instance of AbortSignal', signal);
+  }
+  return {
+    leaf: cert === undefined ? undefined : leafOf(cert),
+    providers: [...providers],
+    propertyQuery,
+    schemes: declaredSchemes({ schemes, sign: neverCalled }, 'options'),
+  };
+}
+
+const NAMES: CredentialInputNames = {
+  cert: 'cert',
+  chain: (index) => `chain[${index}]`,
+  key: () => 'key',
+  pfx: 'pfx',
+  passphrase: 'passphrase',
+};
+
+/** Read as the credential will be, before anybody is asked for the key. */
+function leafOf(cert: CertificateInput): X509Certificate {
+  if (cert instanceof X509Certificate) return cert;
+  const certificate = toBytes(cert, 'options.cert');
+  const native = translated(
+    () => new binding.Credential({ certificate, chain: [], schemes: [] }),
+    (failure) => credentialError(failure, NAMES),
+  );
+  return new X509Certificate(native.certificates()[0] as Buffer);
+}
+
+function neverCalled(): never {
+  throw new Error('unreachable');
+}
+
+function checkText(value: unknown, name: string): asserts value is string {
+  if (typeof value !== 'string') throw invalidArgType(name, 'of type string', value);
+  // It would end there for OpenSSL.
+  if (value === '' || value.includes('\0')) {
+    throw invalidArgValue(name, 'must be neither empty nor contain null bytes');
+  }
+}
+
+/** By their lists of providers: a device that takes one client at a time blocks the next. */
+const openings = new Map<string, Turns>();
+
+function openInTurn(uri: string, input: CheckedOptions, options: StoreOptions) {
+  const { passphrase, signal } = options;
+  if (input.providers.length === 0) return open(uri, input, passphrase);
+  const name = input.providers.join('\0');
+  const turns = openings.get(name) ?? new Turns();
+  openings.set(name, turns);
+  return turns.take(() => open(uri, input, passphrase), signal);
+}
+
+async function open(
+  uri: string,
+  { providers, propertyQuery }: CheckedOptions,
+  passphrase: Bytes | undefined,
+): Promise<NativeStoreContents> {
+  if (passphrase === undefined) return binding.openStore({ uri, providers, propertyQuery });
+  const bytes = toBytes(passphrase, 'options.passphrase');
+  const opening = binding.openStore({ uri, providers, propertyQuery, passphrase: bytes });
+  if (typeof passphrase === 'string') bytes.fill(0);
+  return opening;
+}
+
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
+interface Pair {
+  readonly certificate: X509Certificate;
+  readonly key: NativeStoreKey;
+}
+
+/** The certificates that have their key, each once. */
+function pairs(
+  certificates: readonly X509Certificate[],
+  keys: readonly NativeStoreKey[],
+): readonly Pair[] {
+  const publicKeys = keys.map((key) => ({ key, publicKey: publicKeyOf(key) }));
+  const found = new Map<string, Pair>();
+  for (const certificate of certificates) {
+    const match = publicKeys.find(({ publicKey }) => publicKey?.equals(certificate.publicKey));
+    if (match !== undefined) {
+      found.set(certificate.fingerprint256, { certificate, key: match.key });
+    }
+  }
+  return [...found.values()];
+}
+
+/** Undefined for a key of a type that Node.js does not know. */
+function publicKeyOf(key: NativeStoreKey): KeyObject | undefined {
+  try {
+    return createPublicKey({ key: key.publicKey(), format: 'der', type: 'spki' });
+  } catch {
+    return undefined;
+  }
+}
+
+/** From the one that certifies `leaf` on, without the root: the server has it. */
+function orderChain(
+  leaf: X509Certificate,
+  pool: readonly X509Certificate[],
+): readonly X509Certificate[] {
+  const chain: X509Certificate[] = [];
+  const seen = new Set([leaf.fingerprint256]);
+  for (let current = leaf; ; ) {
+    const issuer = pool.find((candidate) => current.checkIssued(candidate));
+    if (issuer === undefined || issuer.checkIssued(issuer) || seen.has(issuer.fingerprint256)) {
+      return chain;
+    }
+    seen.add(issuer.fingerprint256);
+    chain.push(issuer);
+    current = issuer;
+  }
+}
