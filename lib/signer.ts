@@ -65,7 +65,9 @@ export function declaredSchemes(
   if (!Array.isArray(schemes)) {
     throw invalidArgType(`${name}.schemes`, 'an Array of signature schemes', schemes);
   }
-  schemes.forEach((scheme: unknown, i) => {
+  // Holes in it become what is no scheme.
+  const declared: unknown[] = Array.from(schemes);
+  declared.forEach((scheme, i) => {
     if (isSignatureScheme(scheme)) return;
     const what = typeof scheme === 'string' ? JSON.stringify(scheme) : describe(scheme);
     throw invalidArgValue(
@@ -73,6 +75,6 @@ export function declaredSchemes(
       `is ${what}, which is no TLS signature scheme; one is for instance 'rsa_pss_rsae_sha256'`,
     );
   });
-  if (schemes.length === 0) throw invalidArgValue(`${name}.schemes`, 'names no scheme');
-  return [...schemes];
+  if (declared.length === 0) throw invalidArgValue(`${name}.schemes`, 'names no scheme');
+  return declared as SignatureScheme[];
 }

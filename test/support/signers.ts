@@ -1,7 +1,7 @@
 /** Signers whose keys are in memory after all, and that sign when the test says so. */
 import { constants, sign } from 'node:crypto';
 import type { SignatureScheme, SignContext, Signer } from '../../lib/index';
-import { pemBlocks } from './client';
+import { later, pemBlocks } from './client';
 import type { Identity } from './pki';
 import { Waiting } from './waiting';
 
@@ -45,6 +45,15 @@ export function signer(
 /** A signer that has this identity's key and signs at once. */
 export function signerOf({ key }: Pick<Identity, 'key'>, schemes?: readonly SignatureScheme[]) {
   return signer(({ data, scheme }) => signWith(key, data, scheme), schemes);
+}
+
+/** A signer that has this identity's key and signs some milliseconds later. */
+export function lateSigner(
+  { key }: Pick<Identity, 'key'>,
+  ms?: number,
+  schemes?: readonly SignatureScheme[],
+) {
+  return signer(({ data, scheme }) => later(signWith(key, data, scheme), ms), schemes);
 }
 
 /** The options of a credential with this identity's certificate and chain, and a signer. */

@@ -1,0 +1,98 @@
+/** Opens many connections and leaves them while their signatures are waited for; prints what is left. */
+import { once } from 'node:events';
+import net from 'node:net';
+import { binding } from '../../../lib/binding';
+import { Connection, createSecureContext } from '../../../lib/index';
+import { credential, to } from './client';
+import { dial, waits } from './signing';
+
+const [how, portText, countText] = process.argv.slice(2);
+const port = Number(portText);
+const AT_ONCE = 50;
+const WARM_UP = 1_000;
+const { ca } = to(1);
+const secureContext = createSecureContext({ ca });
+
+/** Destroyed as soon as its signer was asked. */
+async function destroyed(): Promise<void> {
+  const socket = dial(
+    port,
+    waits(() => setImmediate(() => socket.destroy())),
+    { ca: undefined, secureContext },
+  );
+  socket.on('error', () => {});
+  await once(socket, 'close');
+}
+
+/** Fed by hand as far as the signer, and then let go without a word. */
+async function forgotten(): Promise<void> {
+  let asked = false;
+  const signer = waits(() => {
+    asked = true;
+  });
+  const connection = new Connection({
+    host: 'localhost',
+    secureContext,
+    // Its clock would remember the connection.
+    clientCertTimeout: 0,
+    clientCertCallback: () => ({ cert: credential.cert, key: signer }),
+  });
+  const socket = net.connect({ host: '127.0.0.1', port });
+  socket.on('error', () => {});
+  const flush = () => {
+    connection.handshake();
+    const ciphertext = connection.drain();
+    if (ciphertext !== undefined) socket.write(ciphertext);
+  };
+  flush();
+  for await (const chunk of socket) {
+    connection.receive(chunk);
+    flush();
+    if (asked) break;
+  }
+  socket.destroy();
+}
+
+const one = how === 'forgotten' ? forgotten : destroyed;
+
+async function round(total: number): Promise<void> {
+  for (let done = 0; done < total; done += AT_ONCE) {
+    await Promise.all(Array.from({ length: AT_ONCE }, one));
+    // Nothing tells the collector how much a fibre is.
+    if (how === 'forgotten') {
+      globalThis.gc?.();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+}
+
+/** Until nothing more is found, or it takes too long. */
+async function collect(): Promise<void> {
+  for (let tries = 0; tries < 50; tries += 1) {
+    globalThis.gc?.();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    const { connections, credentials } = binding.live();
+    if (tries > 5 && connections === 0 && credentials === 0) break;
+  }
+}
+
+async function main(): Promise<void> {
+  await round(WARM_UP);
+  await collect();
+  const before = process.memoryUsage();
+  await round(Number(countText));
+  await collect();
+  const after = process.memoryUsage();
+  const grown = (what: 'rss' | 'heapUsed' | 'external') =>
+    Math.round((after[what] - before[what]) / 1024);
+  console.log(
+    JSON.stringify({
+      ...binding.live(),
+      rss: grown('rss'),
+      heap: grown('heapUsed'),
+      external: grown('external'),
+    }),
+  );
+}
+
+void main();

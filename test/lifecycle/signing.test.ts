@@ -1,0 +1,104 @@
+/** What ends while a signature is waited for, a paused fibre in OpenSSL, takes nothing along. */
+import { PROTOCOLS } from '../support/client';
+import { type NodeServer, startNodeServer } from '../support/node-server';
+import { loadPki } from '../support/pki';
+import { type PythonServer, startPythonServer } from '../support/python-server';
+import { runChild } from './run-child';
+
+const pki = loadPki();
+const COUNT = 2_000;
+/** As in `gc.test.ts`, in KiB. A fibre that stayed would be 32 of them, each. */
+const HEAP_MARGIN = 1_500;
+const RSS_MARGIN = 40_000;
+
+let servers: Record<(typeof PROTOCOLS)[number], NodeServer>;
+let asking: PythonServer;
+
+beforeAll(async () => {
+  const [tls12, tls13] = await Promise.all(
+    PROTOCOLS.map((maxVersion) => startNodeServer({ identity: pki.server, maxVersion })),
+  );
+  servers = { 'TLSv1.2': tls12 as NodeServer, 'TLSv1.3': tls13 as NodeServer };
+  asking = await startPythonServer({ identity: pki.server });
+});
+
+afterAll(async () => {
+  await Promise.all([servers['TLSv1.2'].close(), servers['TLSv1.3'].close(), asking.stop()]);
+});
+
+const PLACES = [...PROTOCOLS, 'asked later'] as const;
+/** The minus tells the child that the server has to be told to ask. */
+const portOf = (place: (typeof PLACES)[number]) =>
+  place === 'asked later' ? -asking.port : servers[place].port;
+
+describe.each(PLACES)('%s', (place) => {
+  test.each(
+    Object.entries({
+      'process.exit': 7,
+      'an uncaught exception': 1,
+      SIGTERM: 'SIGTERM',
+      'its natural end': 0,
+    }),
+  )('the process ends by %s', async (way, end) => {
+    const result = await runChild('signing-exit-child', [way, portOf(place)]);
+    expect({ ...result, errors: '' }).toEqual({ end, lines: ['signing'], errors: '' });
+    expect(result.errors.includes('on purpose')).toBe(end === 1);
+  });
+
+  test('the process ends by process.exit in sign()', async () => {
+    const args = ['process.exit in sign()', portOf(place)];
+    expect(await runChild('signing-exit-child', args)).toEqual({ end: 7, lines: [], errors: '' });
+  });
+
+  test(`${COUNT} connections destroyed`, async () => {
+    const result = await runChild('signing-gc-child', ['destroyed', portOf(place), COUNT], {
+      flags: ['--expose-gc'],
+      timeout: 60_000,
+    });
+    expectNothingLeft(result);
+  }, 90_000);
+
+  test('a worker is terminated, many times', async () => {
+    const args = ['terminate', portOf(place), servers['TLSv1.3'].port];
+    const result = await runChild('signing-worker-child', args, { timeout: 30_000 });
+    expect(result).toEqual({ end: 0, lines: ['terminated', 'true'], errors: '' });
+  }, 40_000);
+
+  test('the process exits while a worker waits', async () => {
+    const result = await runChild('signing-worker-child', ['exit', portOf(place)]);
+    expect(result).toEqual({ end: 7, lines: [], errors: '' });
+  });
+});
+
+describe.each(PROTOCOLS)('%s', (protocol) => {
+  test(`${COUNT} connections forgotten`, async () => {
+    const result = await runChild('signing-gc-child', ['forgotten', portOf(protocol), COUNT], {
+      flags: ['--expose-gc'],
+      timeout: 60_000,
+    });
+    expectNothingLeft(result);
+  }, 90_000);
+
+  test('two workers and the main thread sign at the same time', async () => {
+    const result = await runChild('signing-worker-child', ['parallel', portOf(protocol)]);
+    expect(result).toEqual({ end: 0, lines: ['{"good":25} {"good":25}', '25'], errors: '' });
+  });
+
+  test('what a listener throws after a late signature is an uncaught exception', async () => {
+    const args = ["a throw in 'secureConnect'", portOf(protocol)];
+    expect(await runChild('signing-exit-child', args)).toEqual({
+      end: 0,
+      lines: ['uncaughtException on purpose'],
+      errors: '',
+    });
+  });
+});
+
+function expectNothingLeft(result: Awaited<ReturnType<typeof runChild>>): void {
+  expect({ end: result.end, errors: result.errors }).toEqual({ end: 0, errors: '' });
+  const left = JSON.parse(result.lines[0] ?? '');
+  expect(left).toMatchObject({ connections: 0, credentials: 0, contexts: 1 });
+  expect(left.heap).toBeLessThan(HEAP_MARGIN);
+  expect(left.external).toBeLessThan(HEAP_MARGIN);
+  expect(left.rss).toBeLessThan(RSS_MARGIN);
+}
