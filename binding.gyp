@@ -40,6 +40,7 @@
         "native/openssl/failure.cc",
         "native/openssl/handshake_log.cc",
         "native/openssl/key_reader.cc",
+        "native/openssl/passphrase.cc",
         "native/openssl/provider_library.cc",
         "native/openssl/renegotiation_policy.cc",
         "native/openssl/resumption.cc",

@@ -6,6 +6,7 @@ import { invalidArgType, invalidArgValue } from './errors';
 import {
   type CredentialInputNames,
   credentialError,
+  INPUT_NAMES,
   type Presentation,
   translated,
 } from './failures';
@@ -169,14 +170,6 @@ export class Credential {
   }
 }
 
-const NAMES: CredentialInputNames = {
-  cert: 'cert',
-  chain: (index) => `chain[${index}]`,
-  key: () => 'key',
-  pfx: 'pfx',
-  passphrase: 'passphrase',
-};
-
 function parse(options: unknown): ParsedCredential {
   if (options === null || typeof options !== 'object') {
     throw invalidArgType('options', 'of type object', options);
@@ -187,7 +180,7 @@ function parse(options: unknown): ParsedCredential {
     if (cert !== undefined || key !== undefined || chain !== undefined) {
       throw invalidArgValue('options.pfx', 'excludes cert, key and chain: give one or the other');
     }
-    return fromPfx(pfx, secret, 'options.pfx', NAMES);
+    return fromPfx(pfx, secret, 'options.pfx', INPUT_NAMES);
   }
   const certificate = certificateBytes(cert, 'options.cert');
   const rest = toList(chain).map((item, i) => certificateBytes(item, `options.chain[${i}]`));
@@ -195,9 +188,14 @@ function parse(options: unknown): ParsedCredential {
     if (secret !== undefined) {
       throw invalidArgValue('options.passphrase', 'is for an encrypted key: a signer has none');
     }
-    return fromSigner(certificate, rest, key, 'options.key', NAMES);
+    return fromSigner(certificate, rest, key, 'options.key', INPUT_NAMES);
   }
-  return fromCertificate(certificate, rest, [privateKeyInput(key, secret, 'options.key')], NAMES);
+  return fromCertificate(
+    certificate,
+    rest,
+    [privateKeyInput(key, secret, 'options.key')],
+    INPUT_NAMES,
+  );
 }
 
 /** A credential from parts; of the keys, the one that belongs to the certificate is taken. */

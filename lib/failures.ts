@@ -50,6 +50,15 @@ export interface CredentialInputNames {
   passphrase: string;
 }
 
+/** In the options of `new Credential()`. */
+export const INPUT_NAMES: CredentialInputNames = {
+  cert: 'cert',
+  chain: (index) => `chain[${index}]`,
+  key: () => 'key',
+  pfx: 'pfx',
+  passphrase: 'passphrase',
+};
+
 export function credentialError(
   failure: FailureRecord,
   names: CredentialInputNames,

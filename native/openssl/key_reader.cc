@@ -4,31 +4,13 @@
 #include <openssl/pem.h>
 
 #include <climits>
-#include <cstring>
 
 #include "certificate_reader.h"
+#include "passphrase.h"
 
 namespace tls_client_cert {
 
 namespace {
-
-struct PassphrasePrompt {
-  const std::optional<BytesView>* passphrase;
-  bool asked = false;
-};
-
-// pem_password_cb(3): OpenSSL asks only when the key is encrypted.
-int GivePassphrase(char* buffer, int size, int /*rwflag*/, void* data) {
-  auto* prompt = static_cast<PassphrasePrompt*>(data);
-  prompt->asked = true;
-  if (!prompt->passphrase->has_value()) return -1;
-  const BytesView passphrase = **prompt->passphrase;
-  if (size < 0 || passphrase.size > static_cast<size_t>(size)) return -1;
-  if (passphrase.size > 0) {
-    std::memcpy(buffer, passphrase.data, passphrase.size);
-  }
-  return static_cast<int>(passphrase.size);
-}
 
 EvpPkeyPointer ReadDer(const KeyInput& input, PassphrasePrompt* prompt) {
   const uint8_t* position = input.bytes.data;

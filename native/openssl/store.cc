@@ -5,10 +5,10 @@
 #include <openssl/storeerr.h>
 #include <openssl/ui.h>
 
-#include <cstring>
 #include <utility>
 
 #include "certificate_reader.h"
+#include "passphrase.h"
 
 namespace tls_client_cert {
 
@@ -24,31 +24,13 @@ using StoreInfoPointer =
 using UiMethodPointer =
     std::unique_ptr<UI_METHOD, Freer<UI_METHOD, UI_destroy_method>>;
 
-struct Prompt {
-  const std::optional<BytesView>* passphrase;
-  bool asked = false;
-};
-
-// pem_password_cb(3)
-int GivePassphrase(char* buffer, int size, int /*rwflag*/, void* data) {
-  auto* prompt = static_cast<Prompt*>(data);
-  prompt->asked = true;
-  if (!prompt->passphrase->has_value()) return -1;
-  const BytesView passphrase = **prompt->passphrase;
-  if (size < 0 || passphrase.size > static_cast<size_t>(size)) return -1;
-  if (passphrase.size > 0) {
-    std::memcpy(buffer, passphrase.data, passphrase.size);
-  }
-  return static_cast<int>(passphrase.size);
-}
-
 bool IsUnregisteredScheme(const ErrorRecord& error) {
   return ERR_GET_LIB(error.code) == ERR_LIB_OSSL_STORE &&
          ERR_GET_REASON(error.code) == OSSL_STORE_R_UNREGISTERED_SCHEME;
 }
 
 // Out of the error queue.
-Failure Unreadable(const Prompt& prompt) {
+Failure Unreadable(const PassphrasePrompt& prompt) {
   Failure failure{FailureReason::kStoreUnreadable, 0, "", ErrorStack::Take()};
   if (prompt.asked) {
     failure.reason = prompt.passphrase->has_value()
@@ -58,7 +40,7 @@ Failure Unreadable(const Prompt& prompt) {
   return failure;
 }
 
-Failure NotOpened(const Prompt& prompt) {
+Failure NotOpened(const PassphrasePrompt& prompt) {
   // The last word on a scheme that no provider has; each that was tried in
   // vain, `file` among them, has left its own before.
   const bool unknown =
@@ -82,7 +64,7 @@ Result<StoreContents> OpenStore(const StoreInput& input) {
   // Outside of the lock, which each key takes when it is freed.
   StoreContents contents;
   const ProviderLibrary::Use use(library.get());
-  Prompt prompt{&input.passphrase};
+  PassphrasePrompt prompt{&input.passphrase};
   const UiMethodPointer prompter(
       UI_UTIL_wrap_read_pem_callback(GivePassphrase, 0));
   if (!prompter) {

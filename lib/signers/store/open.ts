@@ -6,12 +6,7 @@ import { binding, type NativeStoreContents, type NativeStoreKey } from '../../bi
 import { toBytes } from '../../bytes';
 import type { Bytes, CertificateCredentialOptions, CertificateInput } from '../../credential';
 import { invalidArgType, invalidArgValue } from '../../errors';
-import {
-  type CredentialInputNames,
-  credentialError,
-  publicError,
-  translated,
-} from '../../failures';
+import { credentialError, INPUT_NAMES, publicError, translated } from '../../failures';
 import type { SignatureScheme } from '../../signature-schemes';
 import { declaredSchemes } from '../../signer';
 import { lacksError, storeError, storeMismatchError, storeName } from './failures';
@@ -115,21 +110,13 @@ function checked(uri: unknown, options: StoreOptions): CheckedOptions {
   };
 }
 
-const NAMES: CredentialInputNames = {
-  cert: 'cert',
-  chain: (index) => `chain[${index}]`,
-  key: () => 'key',
-  pfx: 'pfx',
-  passphrase: 'passphrase',
-};
-
 /** Read as the credential will be, before anybody is asked for the key. */
 function leafOf(cert: CertificateInput): X509Certificate {
   if (cert instanceof X509Certificate) return cert;
   const certificate = toBytes(cert, 'options.cert');
   const native = translated(
     () => new binding.Credential({ certificate, chain: [], schemes: [] }),
-    (failure) => credentialError(failure, NAMES),
+    (failure) => credentialError(failure, INPUT_NAMES),
   );
   return new X509Certificate(native.certificates()[0] as Buffer);
 }
