@@ -1,6 +1,11 @@
 import type { Credential } from './credential';
 import { TLSClientCertError } from './errors';
 
+type Detail = 'credential' | 'signatureScheme' | 'reason' | 'error';
+
+/** Details that a variant has not are `undefined`, so that they can be read of any. */
+type Variant<T> = T & { readonly [Name in Exclude<Detail, keyof T>]?: undefined };
+
 /**
  * What became of the server's request for a client certificate, in the last handshake or after it. A
  * renegotiation in full in which the server does not ask leaves it with none: `'not-requested'`.
@@ -11,52 +16,48 @@ import { TLSClientCertError } from './errors';
  * not that it was accepted.
  */
 export type ClientAuth =
-  | {
+  | Variant<{
       readonly status: 'not-requested';
       readonly requested: false;
       readonly sent: false;
-      readonly credential?: undefined;
-    }
-  | {
+    }>
+  | Variant<{
       /** Asked, and not answered yet. */
       readonly status: 'pending';
       readonly requested: true;
       readonly sent: false;
-      readonly credential?: undefined;
-    }
-  | {
+    }>
+  | Variant<{
       readonly status: 'sent';
       readonly requested: true;
       readonly sent: true;
       readonly credential: Credential;
       /** The scheme it signed under, by its IANA name; `null` below TLS 1.2, which names none. */
       readonly signatureScheme: string | null;
-    }
-  | {
+    }>
+  | Variant<{
       /** A session of an earlier connection was resumed, in which nothing is asked again. */
       readonly status: 'resumed';
       readonly requested: false;
       readonly sent: false;
       /** As whom the session was made; `null`: the server was shown no certificate then. */
       readonly credential: Credential | null;
-    }
-  | {
+    }>
+  | Variant<{
       /** An empty Certificate was sent. */
       readonly status: 'declined';
       readonly requested: true;
       readonly sent: false;
       /** The callback declined, or there was neither a callback nor a certificate. */
       readonly reason: 'callback' | 'nothing-configured';
-      readonly credential?: undefined;
-    }
-  | {
+    }>
+  | Variant<{
       /** Nothing was sent, and the connection failed with `error`. */
       readonly status: 'failed';
       readonly requested: true;
       readonly sent: false;
       readonly error: Error;
-      readonly credential?: undefined;
-    };
+    }>;
 
 export const NOT_REQUESTED: ClientAuth = {
   status: 'not-requested',

@@ -31,6 +31,7 @@ import { type SignatureScheme, signatureSchemeName } from './signature-schemes';
 import { Signing, type SigningOutcome } from './signing';
 import type { Suspension } from './suspension';
 import type { ClientCertCallback } from './types';
+import { explainWrongSignature } from './wrong-signature';
 
 /** What an operation of a {@link Connection} led to. */
 export type ConnectionResult =
@@ -595,10 +596,17 @@ export class Connection {
       this.#fail(outcome.error);
       return;
     }
-    const credential = this.#shown(native) as Credential;
-    const failure = native.sign(outcome.signature);
-    if (failure === null) this.#shownLast = this.#answered;
-    else this.#fail(signatureError(failure, credential.subject, credential.keyType));
+    const { signature } = outcome;
+    const failure = native.sign(signature);
+    if (failure === null) {
+      this.#shownLast = this.#answered;
+      return;
+    }
+    const { subject, certificate } = this.#shown(native) as Credential;
+    const { scheme, data } = native.signatureRequest();
+    const { publicKey } = certificate;
+    const wrong = { signature, scheme: signatureSchemeName(scheme), data, publicKey };
+    this.#fail(signatureError(failure, subject, explainWrongSignature(wrong)));
   }
 
   /** What became of the server's last request for a client certificate. Readable after the end. */

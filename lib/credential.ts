@@ -7,9 +7,11 @@ import {
   type CredentialInputNames,
   credentialError,
   INPUT_NAMES,
+  inputNames,
   type Presentation,
   translated,
 } from './failures';
+import { isPromiseLike } from './is-promise-like';
 import { printName } from './names';
 import { type SignatureScheme, signatureSchemeNumber } from './signature-schemes';
 import { declaredSchemes, isSigner, type Signer } from './signer';
@@ -57,7 +59,7 @@ export interface PfxCredentialOptions {
 /** What a {@link Credential} is made from. */
 export type CredentialOptions = CertificateCredentialOptions | PfxCredentialOptions;
 
-/** A native credential, and who signs for it where it has no key. @internal */
+/** A native credential, and who signs for it where it has no key. */
 export interface ParsedCredential {
   readonly native: NativeCredential;
   readonly signer: Signer | null;
@@ -170,32 +172,37 @@ export class Credential {
   }
 }
 
-function parse(options: unknown): ParsedCredential {
+/**
+ * @param path - Where the options stand, for the errors.
+ * @param names - What its parts are called there.
+ */
+function parse(options: unknown, path = 'options', names = INPUT_NAMES): ParsedCredential {
   if (options === null || typeof options !== 'object') {
-    throw invalidArgType('options', 'of type object', options);
+    throw invalidArgType(path, 'of type object', options);
   }
   const { cert, key, chain, pfx, passphrase } = options as Record<string, unknown>;
-  const secret = passphrase === undefined ? undefined : toBytes(passphrase, 'options.passphrase');
+  const secret = passphrase === undefined ? undefined : toBytes(passphrase, `${path}.passphrase`);
   if (pfx !== undefined) {
     if (cert !== undefined || key !== undefined || chain !== undefined) {
-      throw invalidArgValue('options.pfx', 'excludes cert, key and chain: give one or the other');
+      throw invalidArgValue(`${path}.pfx`, 'excludes cert, key and chain: give one or the other');
     }
-    return fromPfx(pfx, secret, 'options.pfx', INPUT_NAMES);
+    return fromPfx(pfx, secret, `${path}.pfx`, names);
   }
-  const certificate = certificateBytes(cert, 'options.cert');
-  const rest = toList(chain).map((item, i) => certificateBytes(item, `options.chain[${i}]`));
+  const certificate = certificateBytes(cert, `${path}.cert`);
+  const rest = toList(chain).map((item, i) => certificateBytes(item, `${path}.chain[${i}]`));
   if (isSigner(key)) {
     if (secret !== undefined) {
-      throw invalidArgValue('options.passphrase', 'is for an encrypted key: a signer has none');
+      throw invalidArgValue(`${path}.passphrase`, 'is for an encrypted key: a signer has none');
     }
-    return fromSigner(certificate, rest, key, 'options.key', INPUT_NAMES);
+    return fromSigner(certificate, rest, key, `${path}.key`, names);
   }
-  return fromCertificate(
-    certificate,
-    rest,
-    [privateKeyInput(key, secret, 'options.key')],
-    INPUT_NAMES,
-  );
+  return fromCertificate(certificate, rest, [privateKeyInput(key, secret, `${path}.key`)], names);
+}
+
+/** As `Credential.from()`, for what stands in an option called `name`. */
+export function credentialOption(value: unknown, name: string): Credential {
+  if (value instanceof Credential) return value;
+  return Credential.adopt(parse(value, name, inputNames(`${name}.`)));
 }
 
 /** A credential from parts; of the keys, the one that belongs to the certificate is taken. */
@@ -272,6 +279,22 @@ export function privateKeyInput(
     }
     return { bytes: key.export({ type: 'pkcs8', format: 'der' }), ours: true };
   }
+  if (types.isCryptoKey(value)) {
+    throw invalidArgValue(
+      name,
+      'is a CryptoKey: give webCryptoSigner(key), which tls-client-cert/webcrypto exports',
+    );
+  }
+  if (isPromiseLike(value)) {
+    throw invalidArgValue(name, 'is a promise: await it, or give a Signer, whose sign() may wait');
+  }
   const copied = typeof value === 'string';
+  if (!copied && !ArrayBuffer.isView(value)) {
+    throw invalidArgType(
+      name,
+      'of type string or an instance of Buffer, TypedArray, DataView, KeyObject or Signer',
+      value,
+    );
+  }
   return { bytes: toBytes(value, name), passphrase, ours: copied };
 }

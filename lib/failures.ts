@@ -50,14 +50,19 @@ export interface CredentialInputNames {
   passphrase: string;
 }
 
+/** @param prefix - What stands before each, for instance `'options.credential.'`. */
+export function inputNames(prefix: string): CredentialInputNames {
+  return {
+    cert: `${prefix}cert`,
+    chain: (index) => `${prefix}chain[${index}]`,
+    key: () => `${prefix}key`,
+    pfx: `${prefix}pfx`,
+    passphrase: `${prefix}passphrase`,
+  };
+}
+
 /** In the options of `new Credential()`. */
-export const INPUT_NAMES: CredentialInputNames = {
-  cert: 'cert',
-  chain: (index) => `chain[${index}]`,
-  key: () => 'key',
-  pfx: 'pfx',
-  passphrase: 'passphrase',
-};
+export const INPUT_NAMES = inputNames('');
 
 export function credentialError(
   failure: FailureRecord,
@@ -268,19 +273,15 @@ function noCommonScheme({ schemes, signs, protocol }: Presentation): string {
     : `${declared}. Use another key, or a signer that can do more`;
 }
 
-/** What a signer gave is no signature. */
+/** What a signer gave is no signature; `explanation`: what it is. */
 export function signatureError(
   failure: FailureRecord,
   subject: string,
-  keyType: string | undefined,
+  explanation: string,
 ): TLSClientCertError {
-  const hint =
-    keyType === 'ec'
-      ? ' ECDSA signatures have to be in DER; encodeEcdsaSignature() makes that of r and s.'
-      : '';
   return new TLSClientCertError(
     'ERR_SIGNATURE_INVALID',
-    `What the signer of the client certificate ${subject} returned is no ${signatureSchemeName(failure.index)} signature of the data by the certificate's key. Nothing was sent. Does the signer use the right key, padding and hash, and hash only once?${hint}`,
+    `What the signer of the client certificate ${subject} returned is no ${signatureSchemeName(failure.index)} signature of the data by the certificate's key. Nothing was sent. ${explanation}`,
     { reason: failure.reason, ...details(failure) },
   );
 }

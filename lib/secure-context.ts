@@ -6,7 +6,9 @@ import {
   type Bytes,
   type CertificateInput,
   Credential,
+  type CredentialOptions,
   certificateBytes,
+  credentialOption,
   fromCertificate,
   fromPfx,
   fromSigner,
@@ -58,10 +60,14 @@ export interface SecureContextOptions {
    */
   pfx?: Bytes | PfxWithPassphrase | readonly (Bytes | PfxWithPassphrase)[] | undefined;
   /**
-   * The same as `cert` and `key`, made before: parsed once for many contexts, or from
-   * `Credential.fromStore()`. They follow those of `cert` and `pfx`.
+   * The same as `cert` and `key`, with a chain of its own, or made before: parsed once for many contexts,
+   * or from `Credential.fromStore()`. They follow those of `cert` and `pfx`.
    */
-  credential?: Credential | readonly Credential[] | undefined;
+  credential?:
+    | Credential
+    | CredentialOptions
+    | readonly (Credential | CredentialOptions)[]
+    | undefined;
   /** For encrypted `key` and `pfx` that bring none of their own. */
   passphrase?: Bytes | undefined;
   /** Revocation lists. When given, there must be one for every authority in the server's chain. */
@@ -365,10 +371,8 @@ function staticCredentials(options: SecureContextOptions): Credential[] {
     );
   });
   toList(options.credential).forEach((item, i) => {
-    if (!(item instanceof Credential)) {
-      throw invalidArgType(`options.credential[${i}]`, 'an instance of Credential', item);
-    }
-    credentials.push(item);
+    const place = Array.isArray(options.credential) ? `[${i}]` : '';
+    credentials.push(credentialOption(item, `options.credential${place}`));
   });
   return credentials;
 }

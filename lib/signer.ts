@@ -1,6 +1,7 @@
 /**
  * Keys that are not in this process's memory, or not at hand at all.
  */
+import { Sign } from 'node:crypto';
 import { describe, invalidArgType, invalidArgValue } from './errors';
 import { isSignatureScheme, type SignatureScheme } from './signature-schemes';
 
@@ -51,6 +52,8 @@ export function isSigner(value: unknown): value is Signer {
     value !== null &&
     typeof value === 'object' &&
     !ArrayBuffer.isView(value) &&
+    // node:crypto's: it signs what it was fed, not what it is asked for.
+    !(value instanceof Sign) &&
     typeof (value as { sign?: unknown }).sign === 'function'
   );
 }

@@ -32,9 +32,27 @@ type Listener<Name extends keyof TLSSocketEvents> = (...args: TLSSocketEvents[Na
 // biome-ignore lint/suspicious/noExplicitAny: as events.EventEmitter has it
 type AnyListener = (...args: any[]) => void;
 
-/** One method of an event emitter, with the events above told apart. */
+/**
+ * One method of an event emitter, with the events above told apart. Each by a signature of its own: those of
+ * `stream.Duplex` name theirs literally, and TypeScript takes literal ones before generic ones.
+ */
 interface Listen<This> {
-  <Name extends keyof TLSSocketEvents>(event: Name, listener: Listener<Name>): This;
+  (event: 'secureConnect', listener: Listener<'secureConnect'>): This;
+  (event: 'suspend', listener: Listener<'suspend'>): This;
+  (event: 'session', listener: Listener<'session'>): This;
+  (event: 'timeout', listener: Listener<'timeout'>): This;
+  (event: 'close', listener: Listener<'close'>): This;
+  (event: 'lookup', listener: Listener<'lookup'>): This;
+  (event: 'connect', listener: Listener<'connect'>): This;
+  (event: 'ready', listener: Listener<'ready'>): This;
+  (event: 'data', listener: Listener<'data'>): This;
+  (event: 'drain', listener: Listener<'drain'>): This;
+  (event: 'end', listener: Listener<'end'>): This;
+  (event: 'error', listener: Listener<'error'>): This;
+  (event: 'finish', listener: Listener<'finish'>): This;
+  (event: 'pause', listener: Listener<'pause'>): This;
+  (event: 'readable', listener: Listener<'readable'>): This;
+  (event: 'resume', listener: Listener<'resume'>): This;
   (event: string | symbol, listener: AnyListener): This;
 }
 

@@ -3,15 +3,26 @@
  */
 import { TLSClientCertError } from '../errors';
 
+/** Of r and s on the curves of TLS 1.3: P-256, P-384, P-521. */
+const SIZES = new Set([64, 96, 132]);
+
 /**
  * The DER of an `ECDSA-Sig-Value` (RFC 3279, section 2.2.3), as it stands in CertificateVerify
  * (RFC 8446, section 4.2.3).
  *
  * @param raw - r and s as unsigned big-endian numbers of equal length, r first: what `CKM_ECDSA`
  *   (PKCS#11 v2.40 Current Mechanisms, section 2.3.1) and WebCrypto return.
- * @throws {@link TLSClientCertError} `ERR_SIGNATURE_INVALID`: the length is odd, or none.
+ * @throws {@link TLSClientCertError} `ERR_SIGNATURE_INVALID`: the length is odd, or none, or `raw` is
+ *   in DER already.
  */
 export function encodeEcdsaSignature(raw: Uint8Array): Uint8Array {
+  if (!SIZES.has(raw.length) && isSequence(raw)) {
+    throw new TLSClientCertError(
+      'ERR_SIGNATURE_INVALID',
+      'This ECDSA signature is in DER already: return it from sign() as it is.',
+      { input: 'raw', reason: 'ecdsa-signature-encoded' },
+    );
+  }
   if (raw.length === 0 || raw.length % 2 !== 0) {
     throw new TLSClientCertError(
       'ERR_SIGNATURE_INVALID',
@@ -41,4 +52,12 @@ function length(bytes: number): number[] {
   const digits: number[] = [];
   for (let rest = bytes; rest > 0; rest = Math.floor(rest / 256)) digits.unshift(rest % 256);
   return [0x80 + digits.length, ...digits];
+}
+
+/** Whether it is one SEQUENCE in DER, and nothing behind it. */
+export function isSequence(bytes: Uint8Array): boolean {
+  // Of the three forms of length that ECDSA signatures need: X.690, section 8.1.3.
+  const [tag, length = 0, next = 0] = bytes;
+  if (tag !== 0x30) return false;
+  return length < 0x80 ? bytes.length === 2 + length : length === 0x81 && bytes.length === 3 + next;
 }

@@ -87,7 +87,7 @@ export function endedBy(socket: TLSSocket): Promise<AnyError> {
     new Promise((resolve, reject) => {
       let seen: AnyError | undefined;
       socket.once('error', (error) => {
-        seen = error;
+        seen = error as AnyError;
       });
       socket.once('close', () => {
         if (seen === undefined) reject(new Error('the connection closed without an error'));

@@ -38,3 +38,29 @@ test.each([0, 1, 63])('%i bytes are no signature', (size) => {
     expect.objectContaining({ code: 'ERR_SIGNATURE_INVALID', reason: 'ecdsa-signature-length' }),
   );
 });
+
+test.each(['prime256v1', 'secp384r1', 'secp521r1'])(
+  'DER is not encoded again: %s',
+  (namedCurve) => {
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve });
+    let even = 0;
+    for (let i = 0; i < 40; i += 1) {
+      const der = sign('sha256', Buffer.from(`message ${i}`), privateKey);
+      if (der.length % 2 !== 0) continue;
+      even += 1;
+      expect(() => encodeEcdsaSignature(der)).toThrow(
+        expect.objectContaining({
+          code: 'ERR_SIGNATURE_INVALID',
+          reason: 'ecdsa-signature-encoded',
+        }),
+      );
+    }
+    expect(even).toBeGreaterThan(0);
+  },
+);
+
+test('r and s that begin as DER does are r and s', () => {
+  const raw = Buffer.alloc(64, 1);
+  raw.set([0x30, 62]);
+  expect(encodeEcdsaSignature(raw)).toHaveLength(2 + 2 * 34);
+});

@@ -1,10 +1,15 @@
 /** What may stand in the place of a key, and what a signer may declare. */
-import { generateKeyPairSync } from 'node:crypto';
+import { createSign, createVerify, generateKeyPairSync, webcrypto } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { credentialError } from '../../lib/failures';
-import { Credential, type SignatureScheme, type TLSClientCertError } from '../../lib/index';
+import {
+  Credential,
+  createSecureContext,
+  type SignatureScheme,
+  type TLSClientCertError,
+} from '../../lib/index';
 import { openssl } from '../support/openssl';
 import { loadPki } from '../support/pki';
 import { signerOf } from '../support/signers';
@@ -192,5 +197,85 @@ test('where OpenSSL has no fibres, an error says what to do', () => {
   });
   expect(error.message).toMatch(
     /^"options\.key\[1\]" is a signer.*musl.*glibc, or a key in memory/,
+  );
+});
+
+describe('what stands in the place of a key, and is none', () => {
+  test.each<[string, () => unknown, string, RegExp]>([
+    ['a number', () => 42, 'ERR_INVALID_ARG_TYPE', /options\.key.*KeyObject or Signer.*number/],
+    ['nothing', () => undefined, 'ERR_INVALID_ARG_TYPE', /options\.key.*Signer.*undefined/],
+    ['an object', () => ({ Sign: sign }), 'ERR_INVALID_ARG_TYPE', /options\.key.*Signer/],
+    ['a promise', () => Promise.resolve(key), 'ERR_INVALID_ARG_VALUE', /options\.key.*await it/],
+    ["node:crypto's Sign", () => createSign('sha256'), 'ERR_INVALID_ARG_TYPE', /options\.key/],
+    ["node:crypto's Verify", () => createVerify('sha256'), 'ERR_INVALID_ARG_TYPE', /options\.key/],
+  ])('%s', (_what, make, code, says) => {
+    const error = refusal({ cert, key: make() });
+    expect(error).toMatchObject({ code, message: expect.stringMatching(says) });
+    expect(() => createSecureContext({ cert, key: make() as never })).toThrow(
+      expect.objectContaining({ code: expect.stringMatching(/^ERR_INVALID_ARG_/) }),
+    );
+  });
+
+  test('a CryptoKey: the way to one is named', async () => {
+    const { subtle } = webcrypto;
+    const algorithm = { name: 'ECDSA', namedCurve: 'P-256' };
+    const pair = await subtle.generateKey(algorithm, false, ['sign', 'verify']);
+    const error = refusal({ cert, key: pair.privateKey });
+    expect(error.code).toBe('ERR_INVALID_ARG_VALUE');
+    expect(error.message).toMatch(/options\.key.*CryptoKey.*webCryptoSigner/);
+  });
+});
+
+describe('the option credential', () => {
+  const made = new Credential({ cert, key });
+
+  test('takes credentials, and what they are made from', () => {
+    const own = { cert, key: { sign } };
+    const { credentials } = createSecureContext({ credential: [made, own, { cert, key }] });
+    expect(credentials[0]).toBe(made);
+    expect(credentials.map(({ subject }) => subject)).toEqual(Array(3).fill(made.subject));
+    expect(createSecureContext({ credential: made }).credentials).toEqual([made]);
+    expect(createSecureContext({ credential: { cert, key } }).credentials).toHaveLength(1);
+  });
+
+  const cases: [string, unknown, object][] = [
+    ['a string', 'PEM', { code: 'ERR_INVALID_ARG_TYPE', message: / "options\.credential" / }],
+    ['a string in a list', [made, 'x'], { message: / "options\.credential\[1\]" / }],
+    ['no key', { cert }, { message: / "options\.credential\.key" / }],
+    ['no key in a list', [{ cert }], { message: / "options\.credential\[0\]\.key" / }],
+    [
+      'an unreadable certificate',
+      { cert: 'x', key },
+      { code: 'ERR_CREDENTIAL_INVALID', input: 'options.credential.cert' },
+    ],
+    [
+      'an unreadable chain',
+      [{ cert, key, chain: ['x'] }],
+      { code: 'ERR_CREDENTIAL_INVALID', input: 'options.credential[0].chain[0]' },
+    ],
+    [
+      "another one's key",
+      { cert, key: pki.otherEcClient.key },
+      { code: 'ERR_CREDENTIAL_MISMATCH', input: 'options.credential.key' },
+    ],
+  ];
+
+  test.each(cases)(
+    '%s: told, and where',
+    (_what, credential, {
+      message,
+      ...rest
+    }: {
+      message?: RegExp;
+    }) => {
+      let error: unknown;
+      try {
+        createSecureContext({ credential: credential as never });
+      } catch (thrown) {
+        error = thrown;
+      }
+      expect(error).toMatchObject(rest);
+      if (message !== undefined) expect((error as Error).message).toMatch(message);
+    },
   );
 });
