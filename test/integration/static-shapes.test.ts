@@ -132,10 +132,7 @@ describe('credentials made before', () => {
     });
   });
 
-  test('are credentials', () => {
-    const options = { credential: [{ cert, key }] } as unknown as SecureContextOptions;
-    expect(() => createSecureContext(options)).toThrow(
-      expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }),
-    );
+  test('may as well be what they are made from: test/unit/signer.test.ts has the faults', () => {
+    expect(createSecureContext({ credential: [{ cert, key }] }).credentials).toHaveLength(1);
   });
 });
