@@ -3,9 +3,46 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 
+#include <algorithm>
+#include <cstring>
 #include <utility>
 
 namespace tls_client_cert {
+
+std::vector<ErrorRecord> TakeProviderErrors(BytesView secret) {
+  std::vector<ErrorRecord> records;
+  // No copy of it may stay behind in freed memory.
+  const auto tells = [&](const char* words) {
+    const char* end = words + std::strlen(words);
+    return secret.size > 0 && std::search(words, end, secret.chars(),
+                                          secret.chars() + secret.size) != end;
+  };
+  const char* data = nullptr;
+  int flags = 0;
+  while (const unsigned long code =  // NOLINT: OpenSSL's own type
+         ERR_get_error_all(nullptr, nullptr, nullptr, &data, &flags)) {
+    ErrorRecord record;
+    record.code = code;
+    char text[256];
+    ERR_error_string_n(code, text, sizeof(text));
+    record.text = text;
+    if (const char* library = ERR_lib_error_string(code)) {
+      record.library = library;
+    }
+    if (const char* reason = ERR_reason_error_string(code)) {
+      record.reason = reason;
+    }
+    const bool shown = (flags & ERR_TXT_STRING) != 0 && !tells(data);
+    std::string words = shown ? data : "";
+    // What stands in a line is to stay in it.
+    std::replace_if(
+        words.begin(), words.end(),
+        [](char c) { return static_cast<unsigned char>(c) < ' '; }, ' ');
+    if (!words.empty()) record.text += ": " + words;
+    records.push_back(std::move(record));
+  }
+  return records;
+}
 
 Result<std::shared_ptr<ProviderLibrary>> ProviderLibrary::Load(
     const std::vector<std::string>& names) {
@@ -33,7 +70,7 @@ Result<std::shared_ptr<ProviderLibrary>> ProviderLibrary::Load(
       ERR_peek_error_data(&words, &flags);
       const bool said = words != nullptr && (flags & ERR_TXT_STRING) != 0;
       return Failure{FailureReason::kStoreProvider, static_cast<int>(i),
-                     said ? words : "", ErrorStack::Take()};
+                     said ? words : "", TakeProviderErrors()};
     }
   }
   return library;

@@ -11,10 +11,15 @@
 #include <string>
 #include <vector>
 
+#include "bytes.h"
 #include "error_stack.h"
 #include "failure.h"
 
 namespace tls_client_cert {
+
+// ErrorStack::Take(), with what stands beside each entry at the end of its
+// text: all that a provider has to say is there. Not what holds `secret`.
+std::vector<ErrorRecord> TakeProviderErrors(BytesView secret = {});
 
 class ProviderLibrary {
  public:

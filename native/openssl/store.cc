@@ -5,6 +5,7 @@
 #include <openssl/storeerr.h>
 #include <openssl/ui.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "certificate_reader.h"
@@ -24,18 +25,49 @@ using StoreInfoPointer =
 using UiMethodPointer =
     std::unique_ptr<UI_METHOD, Freer<UI_METHOD, UI_destroy_method>>;
 
+bool Is(const ErrorRecord& error, int library, int reason) {
+  return ERR_GET_LIB(error.code) == library &&
+         ERR_GET_REASON(error.code) == reason;
+}
+
 bool IsUnregisteredScheme(const ErrorRecord& error) {
-  return ERR_GET_LIB(error.code) == ERR_LIB_OSSL_STORE &&
-         ERR_GET_REASON(error.code) == OSSL_STORE_R_UNREGISTERED_SCHEME;
+  return Is(error, ERR_LIB_OSSL_STORE, OSSL_STORE_R_UNREGISTERED_SCHEME);
+}
+
+// RC2-40 and its like are in OpenSSL 3's legacy provider only.
+bool IsUnsupportedAlgorithm(const ErrorRecord& error) {
+  return Is(error, ERR_LIB_EVP, ERR_R_UNSUPPORTED);
+}
+
+// No decoder takes it for anything.
+bool IsUnsupportedContent(const ErrorRecord& error) {
+  return Is(error, ERR_LIB_OSSL_STORE, ERR_R_UNSUPPORTED);
 }
 
 // Out of the error queue.
 Failure Unreadable(const PassphrasePrompt& prompt) {
-  Failure failure{FailureReason::kStoreUnreadable, 0, "", ErrorStack::Take()};
+  Failure failure{FailureReason::kStoreUnreadable, 0, "",
+                  TakeProviderErrors(prompt.passphrase->value_or(BytesView()))};
   if (prompt.asked) {
     failure.reason = prompt.passphrase->has_value()
                          ? FailureReason::kStorePassphraseWrong
                          : FailureReason::kStorePassphraseMissing;
+  }
+  return failure;
+}
+
+Failure NotLoaded(const PassphrasePrompt& prompt) {
+  Failure failure = Unreadable(prompt);
+  const auto has = [&](bool (*is)(const ErrorRecord&)) {
+    return std::any_of(failure.stack.begin(), failure.stack.end(), is);
+  };
+  if (failure.reason == FailureReason::kStorePassphraseMissing) return failure;
+  if (has(IsUnsupportedAlgorithm)) {
+    // The passphrase may be right: it has opened nothing yet.
+    failure.reason = FailureReason::kStoreUnreadable;
+    failure.detail = "algorithm";
+  } else if (!prompt.asked && has(IsUnsupportedContent)) {
+    failure.detail = "content";
   }
   return failure;
 }
@@ -82,7 +114,7 @@ Result<StoreContents> OpenStore(const StoreInput& input) {
     if (!info) {
       // OSSL_STORE_error(3) is no help: a file's end is an error by it, and a
       // key that a TPM does not have is none.
-      if (ERR_peek_error() != 0) return Unreadable(prompt);
+      if (ERR_peek_error() != 0) return NotLoaded(prompt);
       break;
     }
     switch (OSSL_STORE_INFO_get_type(info.get())) {

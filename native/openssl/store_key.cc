@@ -55,7 +55,7 @@ Result<std::shared_ptr<StoreKey>> StoreKey::Create(
   Bytes public_key = EncodePublicKey(key.get());
   if (public_key.empty()) {
     return Failure{FailureReason::kStoreUnreadable, 0, "public key",
-                   ErrorStack::Take()};
+                   TakeProviderErrors()};
   }
   std::shared_ptr<StoreKey> made(
       new StoreKey(std::move(library), std::move(key), property_query));
@@ -107,7 +107,7 @@ Result<Bytes> StoreKey::Sign(SignatureScheme scheme, BytesView data) const {
                         data.size) == 1;
   }
   if (!ok) {
-    return Failure{FailureReason::kStoreSignature, 0, "", ErrorStack::Take()};
+    return Failure{FailureReason::kStoreSignature, 0, "", TakeProviderErrors()};
   }
   signature.resize(size);
   return signature;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 #include <fstream>
 #include <future>
 #include <string>
@@ -160,6 +161,16 @@ TEST_CASE("why a store cannot be opened") {
   CHECK(missing.failure().reason == FailureReason::kStoreUnreadable);
   CHECK(missing.failure().stack.at(0).text.find("No such file") !=
         std::string::npos);
+  // What OpenSSL looked for stands beside its error.
+  CHECK(missing.failure().stack.at(0).text.find(": calling stat(/nowhere") !=
+        std::string::npos);
+  const std::string secret = "at/all";
+  input.passphrase = BytesView(secret);
+  auto hidden = OpenStore(input);
+  REQUIRE(!hidden.ok());
+  CHECK(hidden.failure().stack.at(0).text.find("/nowhere") ==
+        std::string::npos);
+  input.passphrase = std::nullopt;
   input.uri = "nobody:knows";
   CHECK(ReasonOf(OpenStore(input)) == "store-scheme");
   input.providers = {"legacy", "nobodys"};
@@ -168,6 +179,18 @@ TEST_CASE("why a store cannot be opened") {
   CHECK(unknown.failure().reason == FailureReason::kStoreProvider);
   CHECK(unknown.failure().index == 1);
   CHECK(unknown.failure().detail.find("nobodys.so") != std::string::npos);
+}
+
+TEST_CASE("a store that no provider can read says so") {
+  const auto detail_of = [](const char* text) {
+    auto opened = Open(StoreFile({Bytes(text, text + std::strlen(text))}));
+    REQUIRE(!opened.ok());
+    CHECK(opened.failure().reason == FailureReason::kStoreUnreadable);
+    return opened.failure().detail;
+  };
+  CHECK(detail_of("\x30\x03\x02\x01\x05") == "content");
+  CHECK(detail_of("-----BEGIN NOBODY KNOWS-----\nMAMCAQU=\n"
+                  "-----END NOBODY KNOWS-----\n") == "content");
 }
 
 TEST_CASE("a store's providers are its own") {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { Worker } from 'node:worker_threads';
-import { Pkcs11Module } from '../../lib/signers/pkcs11/index';
+import { openPkcs11, Pkcs11Module } from '../../lib/signers/pkcs11/index';
 import { within } from '../support/client';
 import { loadPki } from '../support/pki';
 import {
@@ -65,9 +65,30 @@ describe('what cannot be loaded', () => {
       reason,
       message: expect.stringContaining(path()),
     });
+    await expect(Pkcs11Module.load(path())).rejects.toThrow(/^(There|The) [a-zA-Z]/);
     // Its thread has gone too, and the next one does as well.
     const cards = await Pkcs11Module.load(SOFTHSM);
     await cards.close();
+  });
+
+  test('an empty path, and one that ends too early', async () => {
+    const given = (input: unknown) => ({ code: 'ERR_INVALID_ARG_VALUE', message: input });
+    const empty = "is empty: give the path of the token's PKCS#11 module";
+    await expect(Pkcs11Module.load('')).rejects.toMatchObject(
+      given(`The property 'path' ${empty}`),
+    );
+    await expect(openPkcs11('pkcs11:token=card', { module: '' })).rejects.toMatchObject(
+      given(`The property 'options.module' ${empty}`),
+    );
+    await expect(Pkcs11Module.load(`${SOFTHSM}\0`)).rejects.toMatchObject(
+      given(expect.stringContaining('null bytes')),
+    );
+    await expect(openPkcs11('pkcs11:token=card?module-path=')).rejects.toMatchObject({
+      code: 'ERR_PKCS11_URI',
+      input: 'module-path',
+      reason: 'missing',
+      message: expect.stringContaining('has an empty "module-path"'),
+    });
   });
 
   test('arguments of a wrong type', async () => {

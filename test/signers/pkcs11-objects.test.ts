@@ -41,7 +41,7 @@ test('a certificate without its key: known at the first signature, or, after a l
   const missing = {
     code: 'ERR_PKCS11_OBJECT',
     reason: 'key-not-found',
-    message: expect.stringContaining('"lonely"'),
+    message: expect.stringMatching(/^The token "card" \(serial \w+\) has the certificate "lonely"/),
   };
   await expect(sign(lonely, 'ecdsa_secp384r1_sha384')).rejects.toMatchObject(missing);
   expect(await labels()).toEqual(['good']);
@@ -89,6 +89,40 @@ test('two keys with one id: refused before the login, and at it where they were 
   const three = await cards.identity('pkcs11:object=three');
   await expect(sign(three, 'ecdsa_secp256r1_sha256')).rejects.toMatchObject(ambiguous);
   expect(await labels()).toEqual([]);
+});
+
+test('those whose keys are seen come first', async () => {
+  const lonely = { identity: clients.ec384, parts: ['cert'] } as const;
+  await card([
+    { label: 'lonely one', id: '01', ...lonely },
+    { label: 'good one', id: '02', identity: clients.ec256 },
+    { label: 'lonely two', id: '03', ...lonely },
+    { label: 'good two', id: '04', identity: clients.rsa },
+    { label: 'lonely three', id: '05', ...lonely },
+  ]);
+  const seen = (await cards.identities()).map(({ keySeen }) => keySeen);
+  expect(seen).toEqual([true, true, false, false, false]);
+});
+
+test('an id as tools show it, which a URI would have percent-encoded', async () => {
+  await card([
+    { label: 'one', id: '01', identity: clients.ec256 },
+    { label: 'two', id: 'ab02', identity: clients.rsa },
+  ]);
+  const hints = { '01': '%01', ab02: '%AB%02', 'AB:02': '%AB%02' };
+  for (const [id, hint] of Object.entries(hints)) {
+    await expect(cards.identity(`pkcs11:id=${id}`)).rejects.toMatchObject({
+      code: 'ERR_PKCS11_OBJECT',
+      reason: 'not-found',
+      message: expect.stringMatching(
+        new RegExp(` whose id is ${id} in hexadecimal: in a URI that is id=${hint}\\.$`),
+      ),
+    });
+    await cards.identity(`pkcs11:id=${hint}`);
+  }
+  for (const id of ['03', '1', '%03', 'ab0', 'key']) {
+    await expect(cards.identity(`pkcs11:id=${id}`)).rejects.not.toThrow('hexadecimal');
+  }
 });
 
 test('several certificates, or none', async () => {

@@ -139,7 +139,12 @@ test.each([
 test('an answer of a wrong type is not shown', async () => {
   await load((() => Number(PIN)) as unknown as PinCallback);
   const error = await rejected(sign('everyday'));
-  expect(error).toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
+  expect(error).toMatchObject({
+    code: 'ERR_INVALID_ARG_TYPE',
+    message:
+      'The callback "pin" must answer with the PIN as a string or a Uint8Array, or with null for ' +
+      'none. Received type number',
+  });
   expect(inspect(error)).not.toContain(PIN);
   expect(loginsSeen()).toBe(0);
 });
@@ -148,6 +153,7 @@ test('without a callback', async () => {
   cards = await Pkcs11Module.load(PKCS11_SPY);
   expect(await rejected(sign('everyday'))).toMatchObject({
     code: 'ERR_PKCS11_PIN',
+    message: expect.stringMatching(/^The token "card" \(serial \w+\) wants a PIN\. /),
     reason: 'missing',
   });
 });

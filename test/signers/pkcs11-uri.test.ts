@@ -122,3 +122,21 @@ test('what is no text is no URI', () => {
     expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }),
   );
 });
+
+test.each([
+  ['a string', 'pkcs11:token=card?pin-value=271828', 'type string'],
+  ['one that is read', Pkcs11Uri.parse('pkcs11:token=card'), 'an instance of Pkcs11Uri'],
+  ['null', null, 'null'],
+  ['nothing', undefined, 'undefined'],
+])('the constructor takes attributes, and no URI: %s', (_what, given, received) => {
+  const make = () => new Pkcs11Uri(given as unknown as Pkcs11UriAttributes);
+  expect(make).toThrow(
+    expect.objectContaining({
+      name: 'TypeError',
+      code: 'ERR_INVALID_ARG_TYPE',
+      message:
+        'The "attributes" argument must be an object; a URI is read by Pkcs11Uri.parse(uri). ' +
+        `Received ${received}`,
+    }),
+  );
+});

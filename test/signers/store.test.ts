@@ -16,6 +16,7 @@ import {
 } from '../../lib/index';
 import { runChild } from '../lifecycle/run-child';
 import { dial, hangUp, PROTOCOLS, secured, withSServer } from '../support/client';
+import { openssl } from '../support/openssl';
 import { loadPki } from '../support/pki';
 import { type Swtpm, startSwtpm, type TpmKey, tpmModule } from '../support/swtpm';
 import type { StoreTask } from './children/store-child';
@@ -213,12 +214,22 @@ describe('a store that will not do', () => {
     }
   });
 
+  it('is a file, and the query lets no provider open files', async () => {
+    const uri = fileOf(ec256.key, ec256.cert);
+    const fault = await faultOf(uri, { propertyQuery: 'provider=legacy', providers: ['legacy'] });
+    expect(fault).toMatchObject({ ...NAMED, reason: 'store-scheme' });
+    expect(fault.message).toMatch(
+      /^No provider that "propertyQuery" allows knows the scheme .* begin each property with "\?"/,
+    );
+    await Credential.fromStore(uri, { propertyQuery: '?provider=legacy', providers: ['legacy'] });
+  });
+
   it('is not there', async () => {
     for (const uri of ['/nowhere/at/all.pem', 'file:/nowhere/at/all.pem']) {
       const fault = await faultOf(uri);
       expect(fault).toMatchObject({ ...NAMED, reason: 'store-unreadable' });
       expect(fault.message).toMatch(/^The store ".*all.pem" cannot be read\. OpenSSL says: /);
-      expect(fault.message).toMatch('No such file or directory');
+      expect(fault.message).toMatch(`No such file or directory: calling stat(${uri})`);
     }
   });
 
@@ -295,6 +306,94 @@ describe('a store that will not do', () => {
     }
   });
 
+  it('holds what no provider knows', async () => {
+    const unknown = '-----BEGIN TSS2 PRIVATE KEY-----\nMAMCAQU=\n-----END TSS2 PRIVATE KEY-----\n';
+    for (const uri of [fileOf(unknown), fileOf(Buffer.from('3003020105', 'hex'))]) {
+      const fault = await faultOf(uri);
+      expect(fault).toMatchObject({ ...NAMED, reason: 'store-unreadable' });
+      expect(fault.message).toContain(`"${uri}" is there, and no provider can read what is in it`);
+    }
+  });
+
+  describe('is encrypted as OpenSSL 3 does by its legacy provider alone', () => {
+    const [secret, name] = ['27182818', 'store-algorithm-unsupported'];
+    const legacy = async (...args: string[]) => {
+      const [input, output] = [fileOf(rsa.cert, rsa.key), fileOf()];
+      const files = ['-in', input, '-out', output, '-passout', `pass:${secret}`];
+      await openssl([...args, ...files], folder);
+      return output;
+    };
+    const pkcs12 = () => legacy('pkcs12', '-export', '-legacy');
+    const keys: [string, readonly string[]][] = [
+      ['PEM', []],
+      ['DER', ['-outform', 'DER']],
+    ];
+    const key = (form: readonly string[]) =>
+      legacy(
+        ...['pkcs8', '-topk8', '-v1', 'PBE-SHA1-RC2-40', ...form],
+        ...['-provider', 'legacy', '-provider', 'default'],
+      );
+
+    it('a PKCS#12', async () => {
+      const uri = await pkcs12();
+      for (const providers of [[], ['legacy']]) {
+        const fault = await faultOf(uri, { passphrase: secret, providers });
+        expect(fault).toMatchObject({ ...NAMED, code: 'ERR_STORE_UNREADABLE', reason: name });
+        expect(fault.message).toMatch(
+          /^The store ".*" is encrypted with an algorithm that OpenSSL 3/,
+        );
+        expect(fault.message).toMatch(/`openssl pkcs12 -legacy`.*--openssl-legacy-provider/);
+        expect(fault.message).toMatch('Algorithm (RC2-40-CBC');
+        expect(fault.message.includes('"legacy" among "providers"')).toBe(providers.length === 0);
+        expect(inspect(fault.error, { depth: 9 })).not.toContain(secret);
+      }
+      expect(await faultOf(uri)).toMatchObject({ reason: 'store-passphrase-missing' });
+      expect(await faultOf(uri, { passphrase: 'wrong' })).toMatchObject({
+        code: 'ERR_CREDENTIAL_PASSPHRASE',
+        reason: 'store-passphrase-wrong',
+      });
+    });
+
+    it.each(keys)('a key in %s, which opens with that provider', async (_, form) => {
+      const uri = await key(form);
+      const options = { passphrase: secret, cert: rsa.cert };
+      expect(await faultOf(uri, options)).toMatchObject({
+        ...NAMED,
+        reason: name,
+        message: expect.stringContaining('"legacy" among "providers"'),
+      });
+      const providers = ['legacy'];
+      expect(await signs(await Credential.fromStore(uri, { ...options, providers }))).toBe(true);
+      expect(await faultOf(uri, { ...options, providers, passphrase: 'wrong' })).toMatchObject({
+        reason: 'store-passphrase-wrong',
+      });
+    });
+  });
+
+  it('holds a key that signs under none of the schemes that are given', async () => {
+    const schemes = ['ed25519', 'ecdsa_secp256r1_sha256'];
+    for (const cert of [undefined, rsa.cert]) {
+      const fault = await faultOf(fileOf(rsa.cert, rsa.key), { schemes, cert });
+      expect(fault).toMatchObject({
+        code: 'ERR_CREDENTIAL_MISMATCH',
+        reason: 'schemes-unsuitable',
+        input: 'schemes',
+      });
+      expect(fault.message).toMatch(/^"schemes" names none .* these are rsa_pss_rsae_sha256, /);
+    }
+  });
+
+  it('wants a provider that is a library, and no provider', async () => {
+    const { path } = require('node-gyp-build') as { path: (folder: string) => string };
+    const library = path(join(__dirname, '../..'));
+    const fault = await faultOf(fileOf(ec256.key, ec256.cert), { providers: [library] });
+    expect(fault).toMatchObject({ code: 'ERR_STORE_PROVIDER', reason: 'store-provider' });
+    expect(fault.message).toBe(
+      `The OpenSSL provider "${library}" (providers[0]) cannot be loaded: it is a shared library, ` +
+        'but no OpenSSL provider: it has no function OSSL_provider_init. Give the path of a provider.',
+    );
+  });
+
   it('wants a provider that is not there', async () => {
     const uri = fileOf(ec256.key, ec256.cert);
     const named = await faultOf(uri, { providers: ['legacy', 'nobodys'] });
@@ -327,6 +426,18 @@ describe('a store that will not do', () => {
     const fault = await faultOf('pkcs11:token=card;object=key?pin-value=31415926&x=y');
     expect(fault.message).toContain('pkcs11:token=card;object=key?pin-value=…&x=y');
     expect(inspect(fault.error, { depth: 9 })).not.toContain('31415926');
+  });
+
+  it('shows no PIN and no passphrase that stands in what OpenSSL says', async () => {
+    // It names the file that it looked for.
+    const named = await faultOf(`${folder}/card?pin-value=3141%35926&x=y`);
+    expect(named.message).toMatch(/cannot be read.*: calling stat\(.*\/card\?pin-value=…&x=y\)\.$/);
+    expect(inspect(named.error, { depth: 9 })).not.toContain('5926');
+    const elsewhere = await faultOf(`${folder}/3141592/card?pin-value=314159%32`);
+    expect(elsewhere.message).toMatch(/OpenSSL says: [^(]*No such file or directory\.$/);
+    const passphrase = '27182818';
+    const given = await faultOf(`/nowhere/${passphrase}`, { passphrase });
+    expect(given.message).toMatch(/OpenSSL says: [^(]*No such file or directory\.$/);
   });
 });
 
@@ -513,11 +624,31 @@ describe('a TPM', () => {
       code: 'ERR_CREDENTIAL_PASSPHRASE',
       reason: 'store-passphrase-missing',
     });
+  });
+
+  test('is sent a wrong PIN once, whoever signs', async () => {
     // The TPM looks at it when it signs.
-    const wrong = await reportOf('wrong passphrase', 'locked', { passphrase: '16180339' });
-    expect(wrong).toMatchObject({ code: 'ERR_CRYPTO_OPERATION_FAILED', reason: 'store-signature' });
-    expect(wrong.message).toMatch('cannot sign');
-    expect(wrong.message).not.toMatch('16180339');
+    const faults = await reportOf('wrong passphrase', 'locked', { passphrase: '16180339' });
+    expect(faults).toHaveLength(3);
+    for (const fault of faults) {
+      expect(fault).toEqual({ ...faults[0], code: 'ERR_CREDENTIAL_PASSPHRASE' });
+      expect(fault).toMatchObject({ reason: 'store-passphrase-wrong' });
+      expect(fault.message).toMatch(/the TPM refused "passphrase"\. It is not sent again/);
+      expect(fault.message).toMatch(/OpenSSL says: .*cannot sign: 2466 tpm:session\(1\):auth/);
+      expect(fault.message).not.toMatch('16180339');
+    }
+  });
+
+  test('is asked once for a PIN that its URI does not mention', async () => {
+    const uri = keys.locked?.uri.replace('?pass', '') ?? '';
+    const faults = await reportOf('wrong passphrase', 'locked', { uri, passphrase: PIN });
+    for (const fault of faults) {
+      expect(fault).toMatchObject({
+        code: 'ERR_CREDENTIAL_PASSPHRASE',
+        reason: 'store-passphrase-missing',
+        message: expect.stringContaining('"?pass" at the end of the URI'),
+      });
+    }
   });
 
   test('signs with a key that is bound to one scheme, which is named', async () => {

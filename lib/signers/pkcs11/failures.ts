@@ -152,8 +152,8 @@ function notLoaded(message: string, path: string): TLSClientCertError {
   if (message.includes('C_GetFunctionList')) {
     return moduleError(
       'not-pkcs11',
-      `${path} is a library, but no PKCS#11 module: it has no C_GetFunctionList. Give the path of ` +
-        "the token's PKCS#11 module.",
+      `The library ${path} is no PKCS#11 module: it has no C_GetFunctionList. Give the path of the ` +
+        "token's PKCS#11 module.",
       why,
     );
   }
@@ -167,25 +167,31 @@ function notLoaded(message: string, path: string): TLSClientCertError {
   }
   return moduleError(
     'not-loadable',
-    `${path} cannot be loaded as a PKCS#11 module: ${message}`,
+    `The PKCS#11 module ${path} cannot be loaded: ${message}`,
     why,
   );
 }
 
 export function moduleError(reason: string, message: string, why?: unknown): TLSClientCertError {
-  return new TLSClientCertError('ERR_PKCS11_MODULE', message, { reason, cause: why });
+  return failed('ERR_PKCS11_MODULE', reason, message, why);
 }
 
 export function tokenError(reason: string, message: string, why?: unknown): TLSClientCertError {
-  return new TLSClientCertError('ERR_PKCS11_TOKEN', message, { reason, cause: why });
+  return failed('ERR_PKCS11_TOKEN', reason, message, why);
 }
 
 export function pinError(reason: string, message: string, why?: unknown): TLSClientCertError {
-  return new TLSClientCertError('ERR_PKCS11_PIN', message, { reason, cause: why });
+  return failed('ERR_PKCS11_PIN', reason, message, why);
 }
 
 export function objectError(reason: string, message: string): TLSClientCertError {
-  return new TLSClientCertError('ERR_PKCS11_OBJECT', message, { reason });
+  return failed('ERR_PKCS11_OBJECT', reason, message);
+}
+
+function failed(code: string, reason: string, message: string, why?: unknown): TLSClientCertError {
+  // It may begin with a token's name.
+  const sentence = message.replace(/^the /, 'The ');
+  return new TLSClientCertError(code, sentence, { reason, cause: why });
 }
 
 export function tokenName(token: TokenId | undefined): string {

@@ -74,8 +74,11 @@ export class Pkcs11Identity {
   }
 
   /**
-   * Whether the token shows a key, private or public, with the certificate's id. Some show none before
-   * the login; then the key is looked for at the first signature.
+   * Whether the token showed a key with the certificate's id when it was looked at: the private one or,
+   * before a login, the public one in its place. `false` means that the key is hidden until the login,
+   * or is not there at all: it is looked for at the first signature, which fails with
+   * `ERR_PKCS11_OBJECT`, `'key-not-found'`, in the second case. Never `false` while the token is logged
+   * in: then a certificate without its key is no identity.
    */
   get keySeen(): boolean {
     return this.#found.keySeen;

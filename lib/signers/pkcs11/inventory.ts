@@ -4,6 +4,7 @@
 import { X509Certificate } from 'node:crypto';
 import type { SignatureScheme } from '../../signature-schemes';
 import { objectError, tokenName } from './failures';
+import { encodedBytes } from './percent';
 import type { ObjectRecord, TokenContents } from './protocol';
 import { schemesOf } from './schemes';
 import type { Pkcs11Uri } from './uri';
@@ -104,7 +105,21 @@ function nothingFound(tokens: readonly TokenContents[], uri: Pkcs11Uri): Error {
     );
   }
   const where = tokens.map(({ token }) => tokenName(token)).join(', ');
-  return objectError('not-found', `No certificate fits ${uri}. Searched: ${where}.`);
+  return objectError(
+    'not-found',
+    `No certificate fits ${uri}. Searched: ${where}.${idHint(tokens, uri)}`,
+  );
+}
+
+/** Tools show an id in hexadecimal; in a URI its bytes are percent-encoded, or stand for themselves. */
+function idHint(tokens: readonly TokenContents[], uri: Pkcs11Uri): string {
+  const text = Buffer.from(uri.attributes.id ?? []).toString('latin1');
+  if (!/^[0-9a-f]{2}(:?[0-9a-f]{2})*$/i.test(text)) return '';
+  const id = Buffer.from(text.replaceAll(':', ''), 'hex');
+  const isThere = tokens.some(({ objects }) => objects.some((object) => sameId(object.id, id)));
+  return isThere
+    ? ` There is an object whose id is ${text} in hexadecimal: in a URI that is id=${encodedBytes(id)}.`
+    : '';
 }
 
 function certificatesOf({ objects }: TokenContents) {

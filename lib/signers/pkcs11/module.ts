@@ -4,7 +4,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
-import { invalidArgType, TLSClientCertError } from '../../errors';
+import { invalidArgType, invalidArgValue, TLSClientCertError } from '../../errors';
 import { asError, moduleError, tokenError, tokenName } from './failures';
 import { Pkcs11Identity } from './identity';
 import { identitiesOf, inventory, oneIdentity } from './inventory';
@@ -59,9 +59,10 @@ export class Pkcs11Module {
    * @throws {@link TLSClientCertError} `ERR_PKCS11_MODULE`, with `reason` `'pkcs11js-missing'` (run
    *   `npm install pkcs11js`), `'not-found'`, `'not-pkcs11'` or `'not-loadable'`; `ERR_PKCS11_FAILED`:
    *   it cannot be initialized.
+   * @throws TypeError `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`.
    */
   static async load(path: string, options: Pkcs11ModuleOptions = {}): Promise<Pkcs11Module> {
-    if (typeof path !== 'string') throw invalidArgType('path', 'of type string', path);
+    checkPath(path, 'path');
     const { pin } = options;
     if (pin !== undefined && typeof pin !== 'function') {
       throw invalidArgType('options.pin', 'of type function', pin);
@@ -80,9 +81,10 @@ export class Pkcs11Module {
   }
 
   /**
-   * The certificates that have a key. No PIN is asked for: keys are found by what tokens show to
-   * everybody. A certificate whose key is missing, or one of several with the same id, is left out;
-   * {@link identity} says why.
+   * The certificates that have a key, or may have one that is hidden until the login
+   * ({@link Pkcs11Identity.keySeen} is `false`): those whose keys are seen come first. No PIN is asked
+   * for: keys are found by what tokens show to everybody. A certificate whose key is known to be
+   * missing, or one of several with the same id, is left out; {@link identity} says why.
    *
    * @param uri - Only those that this means (RFC 7512).
    * @throws {@link TLSClientCertError} `ERR_PKCS11_URI`, `ERR_PKCS11_MODULE`, `ERR_PKCS11_FAILED`.
@@ -186,6 +188,7 @@ export async function openPkcs11(
   options: OpenPkcs11Options = {},
 ): Promise<{ readonly module: Pkcs11Module; readonly identity: Pkcs11Identity }> {
   const meant = Pkcs11Uri.from(uri);
+  if (options.module !== undefined) checkPath(options.module, 'options.module');
   const path = options.module ?? modulePath(meant);
   const fromUri = pinOf(meant);
   let token: string | undefined;
@@ -203,16 +206,27 @@ export async function openPkcs11(
   }
 }
 
+function checkPath(path: unknown, name: string): asserts path is string {
+  if (typeof path !== 'string') throw invalidArgType(name, 'of type string', path);
+  if (path === '') {
+    throw invalidArgValue(name, "is empty: give the path of the token's PKCS#11 module");
+  }
+  if (path.includes('\0')) throw invalidArgValue(name, 'must not contain null bytes');
+}
+
 const SUFFIX =
   process.platform === 'win32' ? '.dll' : process.platform === 'darwin' ? '.dylib' : '.so';
 
 /** A path may be that of a folder, in which the module has its name (RFC 7512, section 2.3). */
 function modulePath(uri: Pkcs11Uri): string {
   const { moduleName, modulePath: path } = uri.attributes;
-  if (path === undefined) {
+  // The loader takes an empty one for this very program.
+  if (path === undefined || path === '') {
+    const lacks =
+      path === '' ? 'has an empty "module-path". Complete it' : 'has no "module-path". Add one';
     throw new TLSClientCertError(
       'ERR_PKCS11_URI',
-      'The pkcs11: URI has no "module-path". Add one, or pass the option module.',
+      `The pkcs11: URI ${lacks}, or pass the option module.`,
       { input: 'module-path', reason: 'missing' },
     );
   }

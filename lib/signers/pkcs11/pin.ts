@@ -2,7 +2,7 @@
  * Asking for PINs: what the callback is told, and what its answer is taken for.
  */
 import { createHmac, randomBytes } from 'node:crypto';
-import { invalidArgType, messageOf, TLSClientCertError } from '../../errors';
+import { describe, messageOf, TLSClientCertError } from '../../errors';
 import { pinError, tokenName } from './failures';
 import { type Pin, type TokenRecord, tokenKey } from './protocol';
 import { type Pkcs11Token, publicToken, type TriesLeft } from './token';
@@ -131,7 +131,12 @@ function bytesOf(answer: unknown): Uint8Array | undefined {
     return pin;
   }
   if (!(answer instanceof Uint8Array)) {
-    throw invalidArgType('the PIN', 'of type string or an instance of Uint8Array', answer);
+    // A number may be a PIN that has lost the zeros in front of it.
+    const error = new TypeError(
+      'The callback "pin" must answer with the PIN as a string or a Uint8Array, or with null for ' +
+        `none. Received ${describe(answer)}`,
+    );
+    throw Object.assign(error, { code: 'ERR_INVALID_ARG_TYPE' });
   }
   const pin = answer.length === 0 ? undefined : new Uint8Array(answer);
   answer.fill(0);

@@ -79,8 +79,18 @@ export class Pkcs11Uri {
   /**
    * @throws {@link TLSClientCertError} `ERR_PKCS11_URI`: an attribute is not what it should be;
    *   `input` names it as it is written in a URI.
+   * @throws TypeError `ERR_INVALID_ARG_TYPE`: what is given are no attributes; a URI as a string is for
+   *   {@link parse}.
    */
   constructor(attributes: Pkcs11UriAttributes) {
+    // One without attributes would mean everything.
+    if (attributes === null || typeof attributes !== 'object' || attributes instanceof Pkcs11Uri) {
+      throw invalidArgType(
+        'attributes',
+        'an object; a URI is read by Pkcs11Uri.parse(uri)',
+        attributes,
+      );
+    }
     const given = Object.entries(attributes).filter(([, value]) => value !== undefined);
     this.#attributes = Object.fromEntries(given);
     check(this.#attributes);

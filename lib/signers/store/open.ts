@@ -9,7 +9,7 @@ import { invalidArgType, invalidArgValue } from '../../errors';
 import { credentialError, INPUT_NAMES, publicError, translated } from '../../failures';
 import type { SignatureScheme } from '../../signature-schemes';
 import { declaredSchemes } from '../../signer';
-import { lacksError, storeError, storeMismatchError, storeName } from './failures';
+import { lacksError, schemesError, storeError, storeMismatchError, storeName } from './failures';
 import { StoreSigner, schemesOf } from './signer';
 import { Turns } from './turns';
 
@@ -21,7 +21,10 @@ export interface StoreOptions {
    * A provider runs in this process with all its rights: never take one from an untrusted source.
    */
   providers?: readonly string[] | undefined;
-  /** For a store that asks for one. Nobody is asked at the terminal. */
+  /**
+   * For a store that asks for one. Nobody is asked at the terminal. One that a TPM has refused when it
+   * was to sign is not sent again: it would count against the TPM's lockout.
+   */
   passphrase?: Bytes | undefined;
   /**
    * The certificate of the key, with its chain or without, for a store that holds none or several.
@@ -32,7 +35,8 @@ export interface StoreOptions {
   chain?: CertificateInput | readonly CertificateInput[] | undefined;
   /**
    * Under which the key signs, where its provider does not know: a TPM's key may be bound to one
-   * scheme when it is made, and TLS must not offer others. Default: those that the provider begins.
+   * scheme when it is made, and TLS must not offer others. Default: those that the provider begins, of
+   * which one at least must be among these.
    */
   schemes?: readonly SignatureScheme[] | undefined;
   /** Which of several implementations OpenSSL prefers: property(7). */
@@ -47,17 +51,19 @@ export async function openStore(
   options: StoreOptions,
 ): Promise<CertificateCredentialOptions> {
   const input = checked(uri, options);
-  const { cert, chain, signal } = options;
+  const { cert, chain, passphrase, signal } = options;
   signal?.throwIfAborted();
-  const store = storeName(uri, input.providers);
+  const store = storeName(uri, input.providers, input.propertyQuery);
   const opening = openInTurn(uri, input, options).catch((error: unknown) => {
     throw publicError(error, (failure) => storeError(failure, store));
   });
   const contents = await (signal == null ? opening : unlessAborted(opening, signal));
   const signer = (key: NativeStoreKey) => {
-    const schemes = input.schemes ?? schemesOf(key);
-    if (schemes.length === 0) throw lacksError('key-unsupported', store);
-    return new StoreSigner(key, schemes, store);
+    const possible = schemesOf(key);
+    if (possible.length === 0) throw lacksError('key-unsupported', store);
+    const schemes = input.schemes ?? possible;
+    if (!schemes.some((scheme) => possible.includes(scheme))) throw schemesError(store, possible);
+    return new StoreSigner(key, schemes, store, passphrase !== undefined);
   };
   if (contents.keys.length === 0) throw lacksError('no-private-key', store);
   if (cert !== undefined && input.leaf !== undefined) {

@@ -1,4 +1,5 @@
-import type { NativeStoreKey } from '../../binding';
+import type { FailureRecord, NativeStoreKey } from '../../binding';
+import type { TLSClientCertError } from '../../errors';
 import { publicError } from '../../failures';
 import {
   isSignatureScheme,
@@ -7,7 +8,7 @@ import {
   signatureSchemeNumber,
 } from '../../signature-schemes';
 import type { SignContext, Signer } from '../../signer';
-import { type StoreName, storeError } from './failures';
+import { isRefusal, refusalError, type StoreName, storeError } from './failures';
 import { Turns } from './turns';
 
 /** Signs with a key that stays in its store. */
@@ -15,12 +16,22 @@ export class StoreSigner implements Signer {
   readonly schemes: readonly SignatureScheme[];
   readonly #key: NativeStoreKey;
   readonly #store: StoreName;
+  readonly #locked: boolean;
   readonly #turns = new Turns();
+  /** Once its passphrase was refused: each further try might bring the device nearer to locking. */
+  #refusal: TLSClientCertError | undefined;
 
-  constructor(key: NativeStoreKey, schemes: readonly SignatureScheme[], store: StoreName) {
+  /** @param locked - Whether there is a passphrase. */
+  constructor(
+    key: NativeStoreKey,
+    schemes: readonly SignatureScheme[],
+    store: StoreName,
+    locked: boolean,
+  ) {
     this.#key = key;
     this.schemes = schemes;
     this.#store = store;
+    this.#locked = locked;
   }
 
   /** What a device once began cannot be stopped; what it has not begun, and nobody wants, is not. */
@@ -29,12 +40,20 @@ export class StoreSigner implements Signer {
     scheme: SignatureScheme,
     { signal }: SignContext,
   ): Promise<Uint8Array> {
-    try {
-      const sign = () => this.#key.sign(signatureSchemeNumber(scheme), data);
-      return await this.#turns.take(sign, signal);
-    } catch (error) {
-      throw publicError(error, (failure) => storeError(failure, this.#store));
-    }
+    return this.#turns.take(async () => {
+      if (this.#refusal !== undefined) throw this.#refusal;
+      try {
+        return await this.#key.sign(signatureSchemeNumber(scheme), data);
+      } catch (error) {
+        throw publicError(error, (failure) => this.#translated(failure));
+      }
+    }, signal);
+  }
+
+  #translated(failure: FailureRecord): TLSClientCertError {
+    if (!isRefusal(failure)) return storeError(failure, this.#store);
+    this.#refusal = refusalError(failure, this.#store, this.#locked);
+    return this.#refusal;
   }
 }
 

@@ -190,7 +190,15 @@ const MODES = {
   },
 
   async 'wrong passphrase'() {
-    report(await sign(signerOf(await open())).catch(faultOf));
+    const signer = signerOf(await open());
+    const first = sign(signer);
+    const queued = sign(signer);
+    const faults = [await first.catch(faultOf), await queued.catch(faultOf)];
+    // It could not answer now.
+    process.kill(pid, 'SIGSTOP');
+    faults.push(await sign(signer).catch(faultOf));
+    process.kill(pid, 'SIGCONT');
+    report(faults);
   },
 
   async fault() {
