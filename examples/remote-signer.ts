@@ -84,8 +84,13 @@ async function signatureIn(
   return Buffer.concat(chunks);
 }
 
-function main([host = '', port = '', ca = '', cert = '', url = '']: string[]): void {
-  const token = process.env.SIGNING_TOKEN ?? '';
+function main([host, port, ca, cert, url]: string[]): void {
+  const token = process.env.SIGNING_TOKEN;
+  if (!host || !port || !ca || !cert || !url || !token) {
+    console.error('usage: SIGNING_TOKEN=… remote-signer.ts HOST PORT CA.pem CERT.pem URL');
+    process.exitCode = 2;
+    return;
+  }
   const credential = new Credential({
     cert: readFileSync(cert),
     key: remoteSigner({ url, token }),
@@ -100,7 +105,10 @@ function main([host = '', port = '', ca = '', cert = '', url = '']: string[]): v
     console.log(socket.getProtocol(), socket.clientAuth.status);
     socket.end('hello\n');
   });
-  socket.on('error', (error) => console.error(error));
+  socket.on('error', (error) => {
+    console.error(error);
+    process.exitCode = 1;
+  });
   socket.pipe(process.stdout);
 }
 

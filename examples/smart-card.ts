@@ -29,10 +29,13 @@ const closed = new AbortController();
 terminal.once('close', () => closed.abort(new Error('nobody is there to answer')));
 
 async function ask(question: string, signal: AbortSignal, hide = false): Promise<string> {
-  process.stdout.write(question);
-  hidden = hide;
   try {
-    return await terminal.question('', { signal: AbortSignal.any([signal, closed.signal]) });
+    const answer = terminal.question(question, {
+      signal: AbortSignal.any([signal, closed.signal]),
+    });
+    // The question is there by now; what is typed is not to be.
+    hidden = hide;
+    return await answer;
   } catch (error) {
     throw (error as Error).cause ?? error; // why it was aborted
   } finally {

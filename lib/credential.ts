@@ -111,7 +111,8 @@ export class Credential {
    * @throws {@link TLSClientCertError} by rejection: `ERR_STORE_PROVIDER`: a provider cannot be loaded;
    *   `ERR_STORE_UNREADABLE`: `uri` cannot be opened, or lacks what is needed (`reason` says what);
    *   `ERR_CREDENTIAL_PASSPHRASE`, `ERR_CREDENTIAL_MISMATCH`, `ERR_CREDENTIAL_INVALID`,
-   *   `ERR_SIGNER_UNSUPPORTED` as from the constructor.
+   *   `ERR_SIGNER_UNSUPPORTED` as from the constructor. A TPM looks at its passphrase only when it signs: a
+   *   wrong one is the `cause` of the connection's `ERR_SIGNER_FAILED`.
    */
   static async fromStore(uri: string, options: StoreOptions = {}): Promise<Credential> {
     return new Credential(await openStore(uri, options));

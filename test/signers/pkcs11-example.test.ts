@@ -25,12 +25,19 @@ beforeAll(async () => {
   });
 }, 60_000);
 
-function start(server: SServer) {
-  const args = ['--require', join(root, 'tools/register-typescript.cjs')];
+/** Gives a program a terminal, and passes on what is typed and shown. */
+const ON_TERMINAL = ['python3', '-c', 'import pty, sys; pty.spawn(sys.argv[1:])'];
+
+/** What a terminal takes for: erase from here to the end. */
+const ERASE = '\u001b[0J';
+
+function start(server: SServer, terminal: readonly string[] = []) {
+  const [command = '', ...args] = [...terminal, process.execPath];
   const child = spawn(
-    process.execPath,
+    command,
     [
       ...args,
+      ...['--require', join(root, 'tools/register-typescript.cjs')],
       join(root, 'examples/smart-card.ts'),
       ...[SOFTHSM, '127.0.0.1', String(server.port), pki.serverCa.certPath],
     ],
@@ -46,9 +53,12 @@ function start(server: SServer) {
   return { child, status, printed: new Printed('smart-card', child) };
 }
 
-async function withExample(use: (example: ReturnType<typeof start>) => Promise<void>) {
+async function withExample(
+  use: (example: ReturnType<typeof start>) => Promise<void>,
+  terminal?: readonly string[],
+) {
   await withSServer({ ...required, clientCa: pki.clientCaA.certPath }, (server) =>
-    use(start(server)),
+    use(start(server, terminal)),
   );
 }
 
@@ -65,6 +75,22 @@ test('asks which certificate and for the PIN, and connects', async () => {
     expect(printed.output).toContain('connected; certificate: sent');
     expect(printed.output).not.toContain(PIN);
   });
+});
+
+test('on a terminal the questions stay to be seen, and the PIN never is', async () => {
+  await withExample(async ({ child, status, printed }) => {
+    await printed.waitFor('Which one? (nothing: none) ');
+    child.stdin.write('1\r');
+    await printed.waitFor('PIN for card "card": ');
+    child.stdin.write(`${PIN}\r`);
+    await printed.waitFor('the server: olleh');
+    await status;
+    // What erases the line comes before the question, not behind it.
+    const [, whichOne = '', pin = ''] = printed.output.split(ERASE);
+    expect(whichOne).toContain('Which one? (nothing: none) ');
+    expect(pin).toContain('PIN for card "card": ');
+    expect(printed.output).not.toContain(PIN);
+  }, ON_TERMINAL);
 });
 
 test('says that the PIN was wrong', async () => {
