@@ -157,13 +157,12 @@ test('two requests in a row, the second before the first is signed', async () =>
   expect(key.asked).toHaveLength(1);
   first.give();
   const second = await key.call(2);
-  expect(proxy.clientMessages().filter(({ type }) => type === 'certificate')).toHaveLength(1);
+  const certificates = () => proxy.clientMessages().filter(({ type }) => type === 'certificate');
+  await proxy.until('the first answer', () => certificates().length > 0);
+  expect(certificates()).toHaveLength(1);
   second.give();
-  await proxy.until(
-    'both answers',
-    () => proxy.clientMessages().filter(({ type }) => type === 'certificate').length === 2,
-  );
-  expect(proxy.clientMessages().filter(({ type }) => type === 'certificate')).toMatchObject([
+  await proxy.until('both answers', () => certificates().length === 2);
+  expect(certificates()).toMatchObject([
     { chain: [{ raw: new Credential(kept).certificate.raw }] },
     { context, chain: [{ raw: new Credential(kept).certificate.raw }] },
   ]);
