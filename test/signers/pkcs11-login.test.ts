@@ -10,6 +10,7 @@ import { Logins } from '../../lib/signers/pkcs11/logins';
 import type { OperationName, Pin, SignReply, TokenRecord } from '../../lib/signers/pkcs11/protocol';
 import type { Operator } from '../../lib/signers/pkcs11/thread';
 import { TokenKey } from '../../lib/signers/pkcs11/token-key';
+import { within } from '../support/client';
 import { loadPki } from '../support/pki';
 import { PIN, WRONG_PIN } from '../support/softhsm';
 
@@ -26,6 +27,7 @@ class PlayedToken implements Operator {
   loggedIn = false;
   alwaysAuthenticate = false;
   signReturns: number[] = [];
+  holds = 0;
 
   readonly record = {
     label: 'card',
@@ -36,7 +38,10 @@ class PlayedToken implements Operator {
   };
 
   hold(): () => void {
-    return () => {};
+    this.holds += 1;
+    return () => {
+      this.holds -= 1;
+    };
   }
 
   request = (async (name: OperationName, takes: { pin?: Pin }) => {
@@ -71,7 +76,7 @@ const signal = new AbortController().signal;
 function keyOn(token: PlayedToken, pin?: PinCallback) {
   const facts = { token: token.record, id: Uint8Array.of(1), label: 'key', publicKey };
   const key = new TokenKey({ ...facts, schemes: ['ed25519'] }, token, new Logins(token, pin));
-  return () => key.sign(Buffer.from('data'), 'ed25519', { signal });
+  return (until = signal) => key.sign(Buffer.from('data'), 'ed25519', { signal: until });
 }
 
 test.each([
@@ -128,6 +133,23 @@ test.each([
   });
   expect(token.logins).toHaveLength(1);
 });
+
+test.each([false, true])(
+  'a dialog that nobody waits for keeps nothing alive (for each signature: %s)',
+  async (alwaysAuthenticate) => {
+    const token = new PlayedToken();
+    token.alwaysAuthenticate = alwaysAuthenticate;
+    token.loggedIn = alwaysAuthenticate;
+    const gone = new AbortController();
+    const sign = keyOn(token, () => {
+      setImmediate(() => gone.abort(new Error('gone')));
+      return new Promise<never>(() => {});
+    });
+    await within('rejection', expect(sign(gone.signal)).rejects.toThrow('gone'));
+    await new Promise(setImmediate);
+    expect(token.holds).toBe(0);
+  },
+);
 
 test('at a PIN pad nobody is asked, and an entry may be repeated', async () => {
   const token = new PlayedToken();

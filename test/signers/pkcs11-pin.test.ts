@@ -9,7 +9,7 @@ import {
   type PinRequest,
   Pkcs11Module,
 } from '../../lib/signers/pkcs11/index';
-import { deferred } from '../support/client';
+import { deferred, within } from '../support/client';
 import { loadPki } from '../support/pki';
 import { PIN, PKCS11_SPY, SoftHsm, useTypeScriptWorkers, WRONG_PIN } from '../support/softhsm';
 
@@ -181,6 +181,59 @@ test('the signal aborts when the last who waits is gone; the next gets a prompt 
   first.resolve(WRONG_PIN);
   await sleep(20);
   expect(loginsSeen()).toBe(1);
+});
+
+test.each([
+  ['everyday', 'login', 1],
+  ['careful', 'signature', 2],
+])(
+  'a PIN that is refused when nobody waits any more is remembered: %s',
+  async (object, purpose, logins) => {
+    const gone = new AbortController();
+    await load((request) => {
+      if (request.purpose !== purpose) return PIN;
+      // The token is at it by then.
+      setImmediate(() => gone.abort(new Error('the connection is gone')));
+      return WRONG_PIN;
+    });
+    expect((await rejected(sign(object, gone.signal))).message).toBe('the connection is gone');
+    for (let i = 0; i < 3; i += 1) {
+      expect(await rejected(sign(object))).toMatchObject({ reason: 'incorrect' });
+    }
+    expect(loginsSeen()).toBe(logins);
+  },
+);
+
+test('a dialog that pays no heed to its signal keeps nobody else from signing', async () => {
+  const late = deferred<Uint8Array>();
+  const answers = [PIN, late.promise, PIN];
+  const requests = await load(() => answers.shift());
+  const one = new AbortController();
+  const waiting = rejected(sign('careful', one.signal));
+  const next = sign('careful');
+  while (requests.length < 2) await sleep(5);
+  one.abort(new Error('one is over'));
+  expect((await within('rejection', waiting)).message).toBe('one is over');
+  expect(requests[1]?.signal.reason).toMatchObject({ message: 'one is over' });
+  await within('signature', next);
+  expect(requests).toHaveLength(3);
+
+  const bytes = Buffer.from(WRONG_PIN);
+  late.resolve(bytes);
+  await cards.tokens();
+  expect(bytes).toEqual(Buffer.alloc(WRONG_PIN.length));
+  expect(loginsSeen()).toBe(2);
+});
+
+test('closing the module ends the prompt for one signature, and the line behind it', async () => {
+  const requests = await load(({ purpose }) => (purpose === 'login' ? PIN : new Promise(() => {})));
+  const waiting = [1, 2].map(() => rejected(sign('careful')));
+  while (requests.length < 2) await sleep(5);
+  await within('close', cards.close());
+  for (const error of await within('rejections', Promise.all(waiting))) {
+    expect(error).toMatchObject({ code: 'ERR_PKCS11_MODULE', reason: 'closed' });
+  }
+  expect(requests[1]?.signal.aborted).toBe(true);
 });
 
 test('closing the module ends the prompt, and with it the signature', async () => {

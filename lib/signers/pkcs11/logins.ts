@@ -1,6 +1,8 @@
 /**
  * Logging in: one prompt for all who wait, one dialog at a time, and no PIN sent twice.
  */
+import { NamedTurns } from '../turns';
+import { unlessAborted } from '../unless-aborted';
 import { isRefusal, OperationFailed } from './failures';
 import { askPin, type PinCallback, type PinRequest, RefusedPins } from './pin';
 import { type Pin, type TokenId, type TokenRecord, tokenKey } from './protocol';
@@ -13,22 +15,36 @@ interface SharedLogin {
   waiting: number;
 }
 
+/**
+ * Hands a PIN to the token. Once that was begun it has to wait for what comes of it, aborted or not: a
+ * refusal is to be remembered though nobody else cares any more.
+ */
+type UsePin<Result> = (pin: Pin, signal: AbortSignal) => Promise<Result>;
+
 /** The logins of one module. */
 export class Logins {
   readonly #thread: Operator;
   readonly #callback: PinCallback | undefined;
   readonly #refused = new RefusedPins();
   readonly #shared = new Map<string, SharedLogin>();
-  /** By token, the end of the queue of signatures that need a PIN each. */
-  readonly #turns = new Map<string, Promise<unknown>>();
+  /** By token, the signatures that need a PIN each. */
+  readonly #turns = new NamedTurns();
+  readonly #closing = new AbortController();
 
   constructor(thread: Operator, callback: PinCallback | undefined) {
     this.#thread = thread;
     this.#callback = callback;
   }
 
+  /** @throws What {@link close} was given, once it was. */
+  throwIfClosed(): void {
+    this.#closing.signal.throwIfAborted();
+  }
+
   /** Logs in, together with all others who want that for the same token now. */
-  login(token: TokenId, label: string, signal: AbortSignal): Promise<void> {
+  async login(token: TokenId, label: string, signal: AbortSignal): Promise<void> {
+    this.throwIfClosed();
+    signal.throwIfAborted();
     const key = tokenKey(token);
     let shared = this.#shared.get(key);
     if (shared === undefined) {
@@ -50,25 +66,24 @@ export class Logins {
     token: TokenId,
     label: string,
     signal: AbortSignal,
-    use: (pin: Pin) => Promise<Result>,
+    use: UsePin<Result>,
   ): Promise<Result> {
-    const key = tokenKey(token);
-    const before = this.#turns.get(key) ?? Promise.resolve();
-    const turn = before.then(async () => {
-      signal.throwIfAborted();
-      const record = await this.#thread.request('token', { token }, signal);
-      return this.#withPin(record, { purpose: 'signature', label, signal }, use);
-    });
-    const settled = turn.catch(() => {});
-    this.#turns.set(key, settled);
-    void settled.then(() => {
-      if (this.#turns.get(key) === settled) this.#turns.delete(key);
-    });
-    return turn;
+    this.throwIfClosed();
+    const both = either(signal, this.#closing.signal);
+    const turn = this.#turns.take(
+      tokenKey(token),
+      async () => {
+        const record = await this.#thread.request('token', { token }, both.signal);
+        return this.#withPin(record, { purpose: 'signature', label, signal: both.signal }, use);
+      },
+      both.signal,
+    );
+    return unlessAborted(turn, both.signal).finally(both.release);
   }
 
-  /** Ends the prompts for logins: nobody can sign any more. */
+  /** Ends the prompts: nobody can sign any more. */
   close(reason: Error): void {
+    this.#closing.abort(reason);
     for (const { controller } of this.#shared.values()) controller.abort(reason);
     this.#shared.clear();
   }
@@ -84,14 +99,15 @@ export class Logins {
   async #withPin<Result>(
     record: TokenRecord,
     about: Pick<PinRequest, 'purpose' | 'label' | 'signal'>,
-    use: (pin: Pin) => Promise<Result>,
+    use: UsePin<Result>,
   ): Promise<Result> {
+    about.signal.throwIfAborted();
     const pin = await askPin(record, about, this.#callback, this.#refused);
     // Taken now: what is moved to the thread cannot be read here any more.
     const hash = this.#refused.hash(pin);
     try {
       about.signal.throwIfAborted();
-      return await use(pin);
+      return await use(pin, about.signal);
     } catch (error) {
       // A PIN pad takes another one the next time.
       if (pin !== 'pad' && error instanceof OperationFailed && isRefusal(error.failure)) {
@@ -104,31 +120,39 @@ export class Logins {
     }
   }
 
-  #join(key: string, shared: SharedLogin, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      shared.waiting += 1;
-      const aborted = () => {
-        shared.waiting -= 1;
-        reject(signal.reason);
-        if (shared.waiting > 0) return;
+  async #join(key: string, shared: SharedLogin, signal: AbortSignal): Promise<void> {
+    shared.waiting += 1;
+    const both = either(signal, shared.controller.signal);
+    try {
+      await unlessAborted(shared.done, both.signal);
+    } finally {
+      both.release();
+      shared.waiting -= 1;
+      if (shared.waiting === 0 && signal.aborted) {
         // Nobody waits for this prompt any more; whoever comes next gets one of their own.
         this.#forget(key, shared.controller);
         shared.controller.abort(signal.reason);
-      };
-      if (signal.aborted) return aborted();
-      signal.addEventListener('abort', aborted, { once: true });
-      const over = shared.controller.signal;
-      // The callback may pay no heed to its signal.
-      const closed = () => reject(over.reason);
-      over.addEventListener('abort', closed, { once: true });
-      shared.done.then(resolve, reject).finally(() => {
-        signal.removeEventListener('abort', aborted);
-        over.removeEventListener('abort', closed);
-      });
-    });
+      }
+    }
   }
 
   #forget(key: string, controller: AbortController): void {
     if (this.#shared.get(key)?.controller === controller) this.#shared.delete(key);
   }
+}
+
+/** A signal that aborts when one of two does; `release` lets go of them. */
+function either(one: AbortSignal, other: AbortSignal) {
+  const controller = new AbortController();
+  const follow = (signal: AbortSignal) => {
+    const aborted = () => controller.abort(signal.reason);
+    if (signal.aborted) aborted();
+    else signal.addEventListener('abort', aborted, { once: true });
+    return () => signal.removeEventListener('abort', aborted);
+  };
+  const releases = [follow(one), follow(other)];
+  const release = () => {
+    for (const letGo of releases) letGo();
+  };
+  return { signal: controller.signal, release };
 }

@@ -3,6 +3,7 @@
  */
 import { createHmac, randomBytes } from 'node:crypto';
 import { describe, messageOf, TLSClientCertError } from '../../errors';
+import { unlessAborted } from '../unless-aborted';
 import { pinError, tokenName } from './failures';
 import { type Pin, type TokenRecord, tokenKey } from './protocol';
 import { type Pkcs11Token, publicToken, type TriesLeft } from './token';
@@ -109,7 +110,15 @@ async function answerOf(
   token: string,
 ): Promise<PinAnswer> {
   try {
-    return await callback(request);
+    const answer = Promise.resolve(callback(request));
+    return await unlessAborted(answer, request.signal).catch((error) => {
+      // One that comes too late goes nowhere, and is wiped as the others are.
+      void answer.then(bytesOf).then(
+        (pin) => pin?.fill(0),
+        () => {},
+      );
+      throw error;
+    });
   } catch (error) {
     if (request.signal.aborted) throw request.signal.reason;
     if (error instanceof TLSClientCertError && error.code === 'ERR_PKCS11_PIN') throw error;

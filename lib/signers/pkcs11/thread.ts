@@ -23,8 +23,9 @@ export interface Operator {
   readonly path: string;
   /**
    * Performs an operation, after those that were asked for before it. Rejects with
-   * {@link OperationFailed}, with the signal's reason, or, when the thread is over, with
-   * `ERR_PKCS11_MODULE`.
+   * {@link OperationFailed}, or, when the thread is over, with `ERR_PKCS11_MODULE`. When `signal` aborts
+   * before it was begun, it is not, and this rejects with the signal's reason; after that what came of
+   * it is told all the same, for a PIN may have been used up.
    */
   request<Name extends OperationName>(
     name: Name,
@@ -136,7 +137,8 @@ export class ModuleThread implements Operator {
       // What the thread is at cannot be stopped; what waits need not be begun.
       const aborted = () => {
         const place = this.#queue.indexOf(job);
-        if (place >= 0) this.#queue.splice(place, 1);
+        if (place < 0) return;
+        this.#queue.splice(place, 1);
         job.reject(signal?.reason);
       };
       signal?.addEventListener('abort', aborted, { once: true });

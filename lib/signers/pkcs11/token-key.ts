@@ -5,6 +5,7 @@ import type { KeyObject } from 'node:crypto';
 import { inspect } from 'node:util';
 import type { SignatureScheme } from '../../signature-schemes';
 import type { SignContext, Signer } from '../../signer';
+import { unlessAborted } from '../unless-aborted';
 import { asError, isStale, OperationFailed, tokenError, tokenName } from './failures';
 import type { Logins } from './logins';
 import type { SigningVariant, SignReply, TokenId } from './protocol';
@@ -50,14 +51,14 @@ export class TokenKey implements Signer {
     const variants = variantsOf(publicKey, scheme, data);
     // A prompt is an operation under way too, though the thread is idle.
     const release = this.#thread.hold();
+    const signing = this.#signTwice(variants, signal).finally(release);
     try {
-      const { mechanism, signature } = await this.#signTwice(variants, signal);
+      // What the token has begun it goes on with; nobody waits for that.
+      const { mechanism, signature } = await unlessAborted(signing, signal);
       return finished(publicKey, mechanism, signature);
     } catch (error) {
       const { token, label } = this.#facts;
       throw asError(error, { path: this.#thread.path, token, object: label });
-    } finally {
-      release();
     }
   }
 
@@ -87,8 +88,8 @@ export class TokenKey implements Signer {
       reply = await this.#thread.request('sign', request, signal);
     }
     if (reply.status === 'signature-pin') {
-      reply = await this.#logins.forSignature(token, label, signal, (pin) =>
-        this.#thread.request('sign', { ...request, pin }, signal),
+      reply = await this.#logins.forSignature(token, label, signal, (pin, until) =>
+        this.#thread.request('sign', { ...request, pin }, until),
       );
     }
     if (reply.status === 'signed') return reply;

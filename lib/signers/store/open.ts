@@ -9,9 +9,10 @@ import { invalidArgType, invalidArgValue } from '../../errors';
 import { credentialError, INPUT_NAMES, publicError, translated } from '../../failures';
 import type { SignatureScheme } from '../../signature-schemes';
 import { declaredSchemes } from '../../signer';
+import { NamedTurns } from '../turns';
+import { unlessAborted } from '../unless-aborted';
 import { lacksError, schemesError, storeError, storeMismatchError, storeName } from './failures';
 import { StoreSigner, schemesOf } from './signer';
-import { Turns } from './turns';
 
 /** Options of `Credential.fromStore()`. */
 export interface StoreOptions {
@@ -140,15 +141,13 @@ function checkText(value: unknown, name: string): asserts value is string {
 }
 
 /** By their lists of providers: a device that takes one client at a time blocks the next. */
-const openings = new Map<string, Turns>();
+const openings = new NamedTurns();
 
 function openInTurn(uri: string, input: CheckedOptions, options: StoreOptions) {
   const { passphrase, signal } = options;
   if (input.providers.length === 0) return open(uri, input, passphrase);
   const name = input.providers.join('\0');
-  const turns = openings.get(name) ?? new Turns();
-  openings.set(name, turns);
-  return turns.take(() => open(uri, input, passphrase), signal);
+  return openings.take(name, () => open(uri, input, passphrase), signal);
 }
 
 async function open(
@@ -161,14 +160,6 @@ async function open(
   const opening = binding.openStore({ uri, providers, propertyQuery, passphrase: bytes });
   if (typeof passphrase === 'string') bytes.fill(0);
   return opening;
-}
-
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    signal.addEventListener('abort', abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }
 
 interface Pair {

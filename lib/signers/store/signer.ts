@@ -8,8 +8,8 @@ import {
   signatureSchemeNumber,
 } from '../../signature-schemes';
 import type { SignContext, Signer } from '../../signer';
+import { Turns } from '../turns';
 import { isRefusal, refusalError, type StoreName, storeError } from './failures';
-import { Turns } from './turns';
 
 /** Signs with a key that stays in its store. */
 export class StoreSigner implements Signer {
