@@ -8,6 +8,7 @@ import { OperationFailed } from '../../lib/signers/pkcs11/failures';
 import type { PinCallback } from '../../lib/signers/pkcs11/index';
 import { Logins } from '../../lib/signers/pkcs11/logins';
 import type { OperationName, Pin, SignReply, TokenRecord } from '../../lib/signers/pkcs11/protocol';
+import { RefusedPins } from '../../lib/signers/pkcs11/refused-pins';
 import type { Operator } from '../../lib/signers/pkcs11/thread';
 import { TokenKey } from '../../lib/signers/pkcs11/token-key';
 import { within } from '../support/client';
@@ -20,6 +21,7 @@ const { publicKey } = new X509Certificate(loadPki().clients.ed25519.cert);
 /** A token whose C_Login returns one value after another, and that signs once one was CKR_OK. */
 class PlayedToken implements Operator {
   readonly path = '/played.so';
+  readonly refusedPins = new RefusedPins();
   readonly logins: Pin[] = [];
   readonly operations: OperationName[] = [];
   flags = READY;
@@ -46,6 +48,8 @@ class PlayedToken implements Operator {
 
   request = (async (name: OperationName, takes: { pin?: Pin }) => {
     this.operations.push(name);
+    // As a thread answers: later.
+    await new Promise(setImmediate);
     if (name === 'token') return { ...this.record, flags: this.flags } satisfies TokenRecord;
     if (name === 'forget') this.loggedIn = false;
     if (name === 'login') {
@@ -91,6 +95,16 @@ test.each([
   await keyOn(token, pin)();
   expect(pin).toHaveBeenCalledWith(expect.objectContaining({ triesLeft }));
   expect(token.logins).toEqual([new Uint8Array(Buffer.from(PIN))]);
+});
+
+test('two modules that share a token at the same time send it a wrong PIN once', async () => {
+  const token = new PlayedToken();
+  token.returns = [CKR.CKR_PIN_INCORRECT, CKR.CKR_PIN_INCORRECT];
+  const signing = [1, 2].map(() => keyOn(token, () => WRONG_PIN)());
+  for (const one of signing) {
+    await expect(one).rejects.toMatchObject({ code: 'ERR_PKCS11_PIN', reason: 'incorrect' });
+  }
+  expect(token.logins).toHaveLength(1);
 });
 
 test('a PIN that is locked is not asked for', async () => {

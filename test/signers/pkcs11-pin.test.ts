@@ -313,6 +313,16 @@ describe('out of the URI', () => {
     expect(loginsSeen()).toBe(1);
   });
 
+  test('nor is it when the module is opened anew', async () => {
+    for (let i = 0; i < 3; i += 1) {
+      const { key } = await open(uri(`pin-value=${WRONG_PIN}`));
+      const signature = Promise.resolve(key.sign(data, 'ecdsa_secp256r1_sha256', context));
+      expect(await rejected(signature)).toMatchObject({ reason: 'incorrect' });
+      await cards.close();
+    }
+    expect(loginsSeen()).toBe(1);
+  });
+
   test('is for the token that the URI means, and for no other', async () => {
     await softHsm.init('other');
     await softHsm.place('other', { label: 'far', id: '01', identity: clients.ec384 });

@@ -3,8 +3,7 @@
  */
 import { NamedTurns } from '../turns';
 import { unlessAborted } from '../unless-aborted';
-import { isRefusal, OperationFailed } from './failures';
-import { askPin, type PinCallback, type PinRequest, RefusedPins } from './pin';
+import { askPin, type PinCallback, type PinRequest } from './pin';
 import { type Pin, type TokenId, type TokenRecord, tokenKey } from './protocol';
 import type { Operator } from './thread';
 
@@ -25,7 +24,6 @@ type UsePin<Result> = (pin: Pin, signal: AbortSignal) => Promise<Result>;
 export class Logins {
   readonly #thread: Operator;
   readonly #callback: PinCallback | undefined;
-  readonly #refused = new RefusedPins();
   readonly #shared = new Map<string, SharedLogin>();
   /** By token, the signatures that need a PIN each. */
   readonly #turns = new NamedTurns();
@@ -95,25 +93,19 @@ export class Logins {
     );
   }
 
-  /** Asks, uses, remembers a refusal, wipes. */
+  /** Asks, uses, wipes. */
   async #withPin<Result>(
     record: TokenRecord,
     about: Pick<PinRequest, 'purpose' | 'label' | 'signal'>,
     use: UsePin<Result>,
   ): Promise<Result> {
-    about.signal.throwIfAborted();
-    const pin = await askPin(record, about, this.#callback, this.#refused);
-    // Taken now: what is moved to the thread cannot be read here any more.
-    const hash = this.#refused.hash(pin);
+    const { purpose, signal } = about;
+    signal.throwIfAborted();
+    const pin = await askPin(record, about, this.#callback);
     try {
-      about.signal.throwIfAborted();
-      return await use(pin, about.signal);
-    } catch (error) {
-      // A PIN pad takes another one the next time.
-      if (pin !== 'pad' && error instanceof OperationFailed && isRefusal(error.failure)) {
-        this.#refused.add(record, about.purpose, hash);
-      }
-      throw error;
+      signal.throwIfAborted();
+      const { refusedPins } = this.#thread;
+      return await refusedPins.present(record, purpose, pin, signal, () => use(pin, signal));
     } finally {
       // What has moved to the thread is wiped there.
       if (pin !== 'pad' && pin.length > 0) pin.fill(0);

@@ -1,11 +1,10 @@
 /**
  * Asking for PINs: what the callback is told, and what its answer is taken for.
  */
-import { createHmac, randomBytes } from 'node:crypto';
 import { describe, messageOf, TLSClientCertError } from '../../errors';
 import { unlessAborted } from '../unless-aborted';
 import { pinError, tokenName } from './failures';
-import { type Pin, type TokenRecord, tokenKey } from './protocol';
+import type { Pin, TokenRecord } from './protocol';
 import { type Pkcs11Token, publicToken, type TriesLeft } from './token';
 
 /** What a PIN is wanted for. */
@@ -34,38 +33,16 @@ export type PinAnswer = string | Uint8Array | null | undefined;
 export type PinCallback = (request: PinRequest) => PinAnswer | PromiseLike<PinAnswer>;
 
 /**
- * Remembers what a token refused, so that a callback that always gives the same answer does not lock a
- * card. Not the PINs: hashes under a key that is never written anywhere.
- */
-export class RefusedPins {
-  readonly #key = randomBytes(32);
-  readonly #hashes = new Set<string>();
-
-  add(token: TokenRecord, purpose: PinRequest['purpose'], hash: string): void {
-    this.#hashes.add(`${tokenKey(token)}\0${purpose}\0${hash}`);
-  }
-
-  has(token: TokenRecord, purpose: PinRequest['purpose'], hash: string): boolean {
-    return this.#hashes.has(`${tokenKey(token)}\0${purpose}\0${hash}`);
-  }
-
-  hash(pin: Pin): string {
-    return createHmac('sha256', this.#key).update(pin).digest('hex');
-  }
-}
-
-/**
  * Gets a PIN for a token from the callback, as bytes that are nobody else's.
  *
  * @throws {@link TLSClientCertError} `ERR_PKCS11_PIN`; its `reason` is `'locked'` or
  *   `'not-initialized'` (the callback is not called), `'missing'` (there is none), `'cancelled'` (it
- *   gave none), `'callback-failed'`, or `'incorrect'` (it gave one that was refused before).
+ *   gave none) or `'callback-failed'`.
  */
 export async function askPin(
   record: TokenRecord,
   about: Pick<PinRequest, 'purpose' | 'label' | 'signal'>,
   callback: PinCallback | undefined,
-  refused: RefusedPins,
 ): Promise<Pin> {
   const token = publicToken(record);
   const name = tokenName(record);
@@ -92,14 +69,6 @@ export async function askPin(
   const pin = bytesOf(answer);
   if (pin === undefined) {
     throw pinError('cancelled', `No PIN was given for ${name}. To go on, connect again.`);
-  }
-  if (refused.has(record, about.purpose, refused.hash(pin))) {
-    pin.fill(0);
-    throw pinError(
-      'incorrect',
-      `The PIN for ${name} is one that it refused before. It is not sent again, so that the token ` +
-        'does not lock. If it is right by now, load the module again.',
-    );
   }
   return pin;
 }

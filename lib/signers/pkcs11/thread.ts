@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads';
 import { messageOf } from '../../errors';
 import { asError, moduleError, OperationFailed } from './failures';
 import type { LibraryRecord, OperationName, Operations, Reply, Request } from './protocol';
+import { RefusedPins } from './refused-pins';
 
 interface Job {
   readonly request: Request;
@@ -21,6 +22,7 @@ type State =
 export interface Operator {
   /** The module's path, as it was given. */
   readonly path: string;
+  readonly refusedPins: RefusedPins;
   /**
    * Performs an operation, after those that were asked for before it. Rejects with
    * {@link OperationFailed}, or, when the thread is over, with `ERR_PKCS11_MODULE`. When `signal` aborts
@@ -48,18 +50,24 @@ const orphaned = new Set<string>();
 /** Those on their way out: C_Finalize has to be over before the next C_Initialize. */
 const ending = new Map<string, Promise<void>>();
 
+/** They outlive the threads: whoever opens a module for each connection must not lock a card either. */
+const refusedPins = new Map<string, RefusedPins>();
+
 export class ModuleThread implements Operator {
   #state: State;
   #users = 0;
   #holds = 0;
   #current: Job | undefined;
   readonly #queue: Job[] = [];
+  readonly refusedPins: RefusedPins;
   #opened: Operations['open']['brings'] | undefined;
 
   private constructor(
     readonly path: string,
     readonly name: string,
   ) {
+    this.refusedPins = refusedPins.get(name) ?? new RefusedPins();
+    refusedPins.set(name, this.refusedPins);
     // Beside this file, in TypeScript or compiled.
     const worker = new Worker(require.resolve('./worker'));
     this.#state = { is: 'running', worker };
