@@ -159,6 +159,22 @@ describe('the thread', () => {
     await (await three).close();
   });
 
+  test('an identity is of no use any more when its own module is closed, whoever shares it', async () => {
+    const [one, two] = await Promise.all([
+      Pkcs11Module.load(SOFTHSM, { pin: () => PIN }),
+      Pkcs11Module.load(SOFTHSM, { pin: () => PIN }),
+    ]);
+    const [mine, others] = await Promise.all([one, two].map((cards) => cards.identity('pkcs11:')));
+    await mine?.key.sign(data, scheme, context);
+    await one.close();
+    await expect(mine?.key.sign(data, scheme, context)).rejects.toMatchObject({
+      code: 'ERR_PKCS11_MODULE',
+      reason: 'closed',
+    });
+    await others?.key.sign(data, scheme, context);
+    await two.close();
+  });
+
   test('a module loaded while it is being closed waits for that', async () => {
     const one = await Pkcs11Module.load(SOFTHSM, { pin: () => PIN });
     const before = started.length;

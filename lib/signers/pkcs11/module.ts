@@ -36,7 +36,7 @@ type State =
  * A PKCS#11 module, loaded in a thread of its own: it may block there for as long as a card takes.
  *
  * Idle, it does not keep the process alive. A login lasts as long as the token stays in its slot and
- * the module is open, and is one for the whole process, as PKCS#11 has it (v2.40 Usage Guide, section
+ * somebody has the module open, and is one for the whole process, as PKCS#11 has it (v2.40 Usage Guide, section
  * 2.6).
  */
 export class Pkcs11Module {
@@ -117,9 +117,9 @@ export class Pkcs11Module {
   }
 
   /**
-   * Closes the sessions, which logs out, and, with its last user, the module. What the token is at is
-   * finished first; signatures that wait for a login fail with `ERR_PKCS11_MODULE`, `'closed'`. Does no
-   * harm twice.
+   * Closes the module. What the token is at is finished first; signatures that wait for a PIN, and all
+   * that its identities are asked for afterwards, fail with `ERR_PKCS11_MODULE`, `'closed'`. With the
+   * last who loaded the same module, its sessions are closed, which logs out. Does no harm twice.
    */
   async close(): Promise<void> {
     if (this.#state.is === 'closed') return;

@@ -80,6 +80,8 @@ export class TokenKey implements Signer {
     variants: readonly SigningVariant[],
     signal: AbortSignal,
   ): Promise<SignReply & { status: 'signed' }> {
+    // Others may still share the thread.
+    this.#logins.throwIfClosed();
     const { token, id, label } = this.#facts;
     const request = { token, id, variants };
     let reply = await this.#thread.request('sign', request, signal);
