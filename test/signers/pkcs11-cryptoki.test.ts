@@ -142,6 +142,43 @@ test('a token that cannot be read fails only when it is the only one', () => {
   expect(cryptoki.contents({ tokens: [token, token] })).toHaveLength(1);
 });
 
+describe('a token that was there once and is missing', () => {
+  const initialized = () => mockCalls.filter((name) => name === 'C_Initialize').length;
+
+  test('is looked for by initializing the module again, when nobody is logged in', () => {
+    open();
+    cryptoki.tokens();
+    expect(initialized()).toBe(1);
+    mockPulled = true;
+    expect(cryptoki.tokens()).toEqual([]);
+    expect(initialized()).toBe(2);
+  });
+
+  test('is not, where the module notices by itself that one comes', () => {
+    open();
+    cryptoki.tokens();
+    mockPulled = true;
+    cryptoki.tokens();
+    mockPulled = false;
+    expect(cryptoki.tokens()).toHaveLength(1);
+    mockPulled = true;
+    const before = initialized();
+    cryptoki.tokens();
+    expect(cryptoki.lookAgain()).toBe(false);
+    expect(initialized()).toBe(before);
+  });
+
+  test('is not, where somebody else initialized the module', () => {
+    mockReturns = { C_Initialize: [CKR.CKR_CRYPTOKI_ALREADY_INITIALIZED] };
+    open();
+    cryptoki.tokens();
+    mockPulled = true;
+    expect(cryptoki.tokens()).toEqual([]);
+    expect(cryptoki.lookAgain()).toBe(false);
+    expect(mockCalls).not.toContain('C_Finalize');
+  });
+});
+
 test('what a thread that died left initialized is initialized anew, and finalized', () => {
   mockReturns = { C_Initialize: [CKR.CKR_CRYPTOKI_ALREADY_INITIALIZED] };
   expect(cryptoki.open({ path: '/played.so', orphaned: true })).toMatchObject({ ours: true });

@@ -59,10 +59,82 @@ test('removed before a signature: a typed error; back again: it signs, after a n
   expect(prompts).toBe(2);
 });
 
-test('removed and put back between two signatures', async () => {
+test('back again it is listed, before anything is signed', async () => {
   await sign();
-  softHsm.pull()();
+  for (const list of [
+    async () => (await cards.tokens()).map(({ label }) => label),
+    async () => (await cards.identities()).map(({ token }) => token.label),
+    async () => [(await cards.identity('pkcs11:object=key')).token.label],
+  ]) {
+    const putBack = softHsm.pull();
+    expect(await cards.tokens()).toEqual([]);
+    putBack();
+    expect(await list()).toEqual(['card']);
+  }
   await sign();
+  expect(prompts).toBe(2);
+});
+
+describe('while another token of the module is logged in', () => {
+  let putBack: () => void;
+  const listed = async () => (await cards.identities()).map(({ label }) => label).sort();
+  const other = (from: Pkcs11Identity) =>
+    from.key.sign(Buffer.from('data'), 'ecdsa_secp384r1_sha384', {
+      signal: new AbortController().signal,
+    });
+  let others: Pkcs11Identity;
+
+  beforeEach(async () => {
+    await cards.close();
+    await softHsm.init('other');
+    await softHsm.place('other', { label: 'far', id: '02', identity: pki.clients.ec384 });
+    cards = await Pkcs11Module.load(SOFTHSM, {
+      pin: () => {
+        prompts += 1;
+        return PIN;
+      },
+    });
+    [identity, others] = await Promise.all([
+      cards.identity('pkcs11:object=key'),
+      cards.identity('pkcs11:object=far'),
+    ]);
+    await sign();
+    await other(others);
+    putBack = softHsm.pull('other');
+    expect(await listed()).toEqual(['key']);
+    await sign();
+    expect(prompts).toBe(2);
+    putBack();
+  }, 60_000);
+
+  test('one that is back is not listed at the price of that login', async () => {
+    expect(await listed()).toEqual(['key']);
+    await sign();
+    expect(prompts).toBe(2);
+  });
+
+  test('it signs again', async () => {
+    await other(others);
+    expect(await listed()).toEqual(['far', 'key']);
+    await sign();
+    expect(prompts).toBe(4);
+  });
+
+  test('it is found by its URI', async () => {
+    await other(await cards.identity('pkcs11:object=far'));
+    await sign();
+    expect(prompts).toBe(4);
+  });
+});
+
+test('removed and put back between two signatures: a new login', async () => {
+  await sign();
+  const putBack = softHsm.pull();
+  // SoftHSM notices only when it is asked.
+  await cards.tokens();
+  putBack();
+  await sign();
+  expect(prompts).toBe(2);
 });
 
 test('removed while the PIN is asked for', async () => {

@@ -2,7 +2,15 @@
  * Tokens of SoftHSM, in folders of their own, filled with the test PKI's keys and certificates.
  */
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { registerLeftover } from './leftovers';
@@ -147,11 +155,15 @@ export class SoftHsm {
     return this.#run('pkcs11-tool', ['--module', SOFTHSM, ...args]);
   }
 
-  /** Pulls the only token out; the returned function puts it back. */
-  pull(): () => void {
+  /** Pulls a token out, by default the only one; the returned function puts it back. */
+  pull(label = ''): () => void {
     const [tokens = ''] = readdirSync(this.#folder).filter((name) => name.startsWith('tokens-'));
-    const [token = ''] = readdirSync(join(this.#folder, tokens));
-    const [there, away] = [join(this.#folder, tokens, token), join(this.#folder, 'away')];
+    const folder = join(this.#folder, tokens);
+    // Labels are padded to 32 characters in it.
+    const isMeant = (token: string) =>
+      readFileSync(join(folder, token, 'token.object'), 'latin1').includes(label.padEnd(32));
+    const [token = ''] = readdirSync(folder).filter((name) => label === '' || isMeant(name));
+    const [there, away] = [join(folder, token), join(this.#folder, `away-${label}`)];
     renameSync(there, away);
     return () => renameSync(away, there);
   }

@@ -16,6 +16,7 @@ import {
 
 /** A session with a token, which lasts as long as the token stays: with it goes the login. */
 interface Session {
+  readonly token: TokenId;
   readonly slot: Handle;
   /** CKF_LOGIN_REQUIRED. */
   readonly loginRequired: boolean;
@@ -40,6 +41,12 @@ type Answers = {
 export class Cryptoki implements Answers {
   #library: Library | undefined;
   readonly #sessions = new Map<string, Session>();
+  /** All that were ever there. */
+  readonly #seen = new Set<string>();
+  /** Those there when it was last looked, since the module was initialized. */
+  #lastSeen: ReadonlySet<string> | undefined;
+  /** Whether the module was seen to notice by itself that a token came. */
+  #notices = false;
 
   open({ path, orphaned }: Operations['open']['takes']): Operations['open']['brings'] {
     this.#library = new Library(path, orphaned);
@@ -47,11 +54,19 @@ export class Cryptoki implements Answers {
   }
 
   tokens(): readonly TokenRecord[] {
-    return this.#slots().map(({ token }) => token);
+    for (const session of this.#sessions.values()) {
+      if (!this.#isLive(session)) this.forget(session);
+    }
+    const there = this.#slots();
+    return (this.#lookAgain('free') ? this.#slots() : there).map(({ token }) => token);
+  }
+
+  lookAgain(): boolean {
+    return this.#lookAgain('logins');
   }
 
   token({ token }: { readonly token: TokenId }): TokenRecord {
-    const { slot } = this.#live(token);
+    const { slot } = this.#live(token, 'logins');
     return this.#opened.token(slot);
   }
 
@@ -73,7 +88,7 @@ export class Cryptoki implements Answers {
   }
 
   login({ token, pin }: Operations['login']['takes']): undefined {
-    const session = this.#live(token);
+    const session = this.#live(token, 'logins');
     if (this.#opened.isLoggedIn(session.handle)) return;
     this.#whileThere(token, () => this.#opened.login(session.handle, 'user', pin));
     // What was hidden is there now, and may have other handles.
@@ -82,7 +97,7 @@ export class Cryptoki implements Answers {
 
   sign(request: SignRequest): SignReply {
     const { token, pin, variants } = request;
-    const session = this.#live(token);
+    const session = this.#live(token, 'logins');
     return this.#whileThere(token, () => {
       const library = this.#opened;
       const loggedIn = library.isLoggedIn(session.handle);
@@ -134,7 +149,7 @@ export class Cryptoki implements Answers {
 
   /** Slots with a token that is initialized; an empty one cannot hold anything. */
   #slots(): { readonly slot: Handle; readonly token: TokenRecord }[] {
-    return this.#opened
+    const there = this.#opened
       .slots()
       .flatMap((slot) => {
         try {
@@ -146,6 +161,13 @@ export class Cryptoki implements Answers {
         }
       })
       .filter(({ token }) => (token.flags & CKF.tokenInitialized) !== 0);
+    const before = this.#lastSeen;
+    this.#lastSeen = new Set(there.map(({ token }) => tokenKey(token)));
+    for (const name of this.#lastSeen) {
+      this.#seen.add(name);
+      if (before?.has(name) === false) this.#notices = true;
+    }
+    return there;
   }
 
   #find(token: TokenId): Handle | undefined {
@@ -153,31 +175,49 @@ export class Cryptoki implements Answers {
     return this.#slots().find((there) => tokenKey(there.token) === wanted)?.slot;
   }
 
-  /** The session with a token, looked for anew when it is not what it was. */
-  #live(token: TokenId): Session {
-    const known = this.#sessions.get(tokenKey(token));
-    if (known !== undefined) {
-      try {
-        this.#opened.isLoggedIn(known.handle);
-        // A module may keep a session to a card that is gone.
-        if (tokenKey(this.#opened.token(known.slot)) === tokenKey(token)) return known;
-      } catch (error) {
-        if (!(error instanceof Failed)) throw error;
-      }
-      this.forget({ token });
-    }
-    return this.#newSession(token);
+  /**
+   * Some modules see a token that came back only after they are initialized again, which ends the
+   * sessions and the logins of all others. Does that when one is missing; says whether it was done.
+   *
+   * @param price - `'free'`: not if anybody would have to log in again.
+   */
+  #lookAgain(price: 'free' | 'logins'): boolean {
+    const isMissing = [...this.#seen].some((name) => !this.#lastSeen?.has(name));
+    if (!isMissing || this.#notices || (price === 'free' && this.#isAnyLoggedIn())) return false;
+    if (!this.#opened.reinitialize()) return false;
+    this.#sessions.clear();
+    this.#lastSeen = undefined;
+    return true;
   }
 
-  #newSession(token: TokenId): Session {
-    let slot = this.#find(token);
-    // Some modules see a card that came back only after they are initialized again. That would end
-    // the sessions with other tokens.
-    if (slot === undefined && this.#sessions.size === 0 && this.#opened.reinitialize()) {
-      slot = this.#find(token);
+  #isAnyLoggedIn(): boolean {
+    return [...this.#sessions.values()].some(
+      (session) => this.#isLive(session) && this.#opened.isLoggedIn(session.handle),
+    );
+  }
+
+  /** Whether a session is what it was: a module may keep one to a card that is gone. */
+  #isLive({ token, slot, handle }: Session): boolean {
+    try {
+      this.#opened.isLoggedIn(handle);
+      return tokenKey(this.#opened.token(slot)) === tokenKey(token);
+    } catch (error) {
+      if (error instanceof Failed) return false;
+      throw error;
     }
+  }
+
+  /** The session with a token, looked for anew when it is not what it was. */
+  #live(token: TokenId, price: 'free' | 'logins'): Session {
+    const known = this.#sessions.get(tokenKey(token));
+    if (known !== undefined) {
+      if (this.#isLive(known)) return known;
+      this.forget({ token });
+    }
+    const slot = this.#find(token) ?? (this.#lookAgain(price) ? this.#find(token) : undefined);
     if (slot === undefined) throw new Failed({ kind: 'token-gone' });
     const session = {
+      token,
       slot,
       loginRequired: (this.#opened.token(slot).flags & CKF.loginRequired) !== 0,
       handle: this.#opened.openSession(slot),
@@ -235,7 +275,7 @@ export class Cryptoki implements Answers {
   }
 
   #contentsOf(token: TokenId): TokenContents {
-    const session = this.#live(token);
+    const session = this.#live(token, 'free');
     const library = this.#opened;
     const read = (type: ObjectRecord['type'], cko: number) =>
       library

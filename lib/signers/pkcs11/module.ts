@@ -71,7 +71,9 @@ export class Pkcs11Module {
   }
 
   /**
-   * The tokens that are there now, without those that were never initialized.
+   * The tokens that are there now, without those that were never initialized. A token that came back is
+   * among them, unless its module shows it only after it is initialized again, which is not done while
+   * another token is logged in. {@link identity} does it, and so does a signature by the token.
    *
    * @param uri - Only those that this means (RFC 7512).
    * @throws {@link TLSClientCertError} `ERR_PKCS11_URI`, `ERR_PKCS11_MODULE`, `ERR_PKCS11_FAILED`.
@@ -108,12 +110,13 @@ export class Pkcs11Module {
    */
   async identity(uri: string | Pkcs11Uri): Promise<Pkcs11Identity> {
     const meant = Pkcs11Uri.from(uri);
-    const { thread, logins } = this.#open;
-    const tokens = await this.#tokens(meant);
-    if (tokens.length === 0) throw await this.#noToken(meant);
-    const contents = await this.#contents(meant, tokens);
-    const found = oneIdentity(contents, inventory(contents), meant);
-    return new Pkcs11Identity(found, thread, logins);
+    try {
+      return await this.#identity(meant);
+    } catch (error) {
+      const isMissing = error instanceof TLSClientCertError && error.reason === 'not-found';
+      if (!isMissing || !(await this.#lookAgain())) throw error;
+      return this.#identity(meant);
+    }
   }
 
   /**
@@ -146,10 +149,27 @@ export class Pkcs11Module {
     return moduleError('closed', `The PKCS#11 module ${this.path} was closed. Load it again.`);
   }
 
+  async #identity(uri: Pkcs11Uri): Promise<Pkcs11Identity> {
+    const { thread, logins } = this.#open;
+    const tokens = await this.#tokens(uri);
+    if (tokens.length === 0) throw await this.#noToken(uri);
+    const contents = await this.#contents(uri, tokens);
+    const found = oneIdentity(contents, inventory(contents), uri);
+    return new Pkcs11Identity(found, thread, logins);
+  }
+
   async #tokens(uri: Pkcs11Uri): Promise<readonly TokenRecord[]> {
     try {
       const all = await this.#open.thread.request('tokens', {});
       return all.filter((token) => meansToken(uri, this.library, token));
+    } catch (error) {
+      throw asError(error, { path: this.path });
+    }
+  }
+
+  async #lookAgain(): Promise<boolean> {
+    try {
+      return await this.#open.thread.request('lookAgain', {});
     } catch (error) {
       throw asError(error, { path: this.path });
     }

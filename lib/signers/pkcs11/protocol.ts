@@ -88,6 +88,11 @@ export interface Operations {
     brings: { readonly library: LibraryRecord; readonly ours: boolean };
   };
   tokens: { takes: object; brings: readonly TokenRecord[] };
+  /**
+   * Looks harder for tokens that were there once and are missing, at the price of all logins; says
+   * whether that may have brought something.
+   */
+  lookAgain: { takes: object; brings: boolean };
   /** One token, as it is now. */
   token: { takes: { readonly token: TokenId }; brings: TokenRecord };
   /**
