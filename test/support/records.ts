@@ -52,6 +52,9 @@ export function alert(description: number): Buffer {
   return Buffer.of(description === 0 ? 1 : 2, description);
 }
 
+/** The plaintext of a HelloRequest (RFC 5246 section 7.4.1.1). */
+export const HELLO_REQUEST = Buffer.alloc(4);
+
 /** A CertificateRequest (RFC 8446 section 4.3.2) that names no authorities. */
 export function certificateRequest(
   context: Buffer,
@@ -78,13 +81,14 @@ export type Message =
   /** Any other handshake message, by its number. */
   | { readonly type: 'handshake'; readonly number: number };
 
-interface Suite {
+/** An authenticated cipher of TLS 1.3, by its numbers. */
+export interface Suite {
   readonly cipher: 'aes-128-gcm' | 'aes-256-gcm' | 'chacha20-poly1305';
   readonly keyLength: number;
   readonly hash: 'sha256' | 'sha384';
 }
 
-const SUITES: Readonly<Record<number, Suite>> = {
+export const SUITES: Readonly<Record<number, Suite>> = {
   4865: { cipher: 'aes-128-gcm', keyLength: 16, hash: 'sha256' },
   4866: { cipher: 'aes-256-gcm', keyLength: 32, hash: 'sha384' },
   4867: { cipher: 'chacha20-poly1305', keyLength: 32, hash: 'sha256' },
@@ -152,8 +156,8 @@ function expandLabel(suite: Suite, secret: Buffer, label: string, length: number
   return createHmac(suite.hash, secret).update(Buffer.concat(info)).digest().subarray(0, length);
 }
 
-/** What goes in one direction: its records opened, counted and, if need be, sealed anew. */
-class Direction {
+/** What goes in one direction of TLS 1.3: its records opened, counted and, if need be, sealed anew. */
+export class Direction {
   readonly messages: Message[] = [];
   /** Bytes of the application's data that went by. */
   dataSize = 0;
