@@ -17,7 +17,7 @@ export interface ChildOptions {
   readonly timeout?: number;
 }
 
-const REGISTER = join(__dirname, '../../tools/register-typescript.cjs');
+export const REGISTER = join(__dirname, '../../tools/register-typescript.cjs');
 
 /** Runs `children/<name>.ts`; a child that hangs is killed, and ends with `SIGKILL`. */
 export function runChild(

@@ -2,9 +2,8 @@
  * A node:tls server among whose records others can be put, which no server can be talked into: a
  * second request before the first is answered, an alert in the middle of a handshake.
  */
-import { once } from 'node:events';
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { Duplex } from 'node:stream';
+import { EventEmitter, once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import tls, { type TLSSocket, type TlsOptions } from 'node:tls';
 import { registerLeftover } from './leftovers';
 import type { Identity } from './pki';
@@ -23,44 +22,68 @@ export interface ForgingServerOptions extends Omit<TlsOptions, 'cert' | 'key' | 
 }
 
 /** The ciphertext between a node:tls server and its client. */
-class Wire extends Duplex {
-  readonly #raw: Socket;
-  #hello: ((clientRandom: string) => void) | undefined;
+class Wire extends EventEmitter<{ heard: []; sent: [] }> {
+  readonly #client: Socket;
+  readonly #target: Socket;
   #bytes = Buffer.alloc(0);
   #serverRandom: Buffer | undefined;
   #direction: Direction | Direction12 | undefined;
   readonly secrets = new Map<string, Buffer>();
   clientRandom = '';
 
-  constructor(raw: Socket, hello: (clientRandom: string) => void) {
-    super({ allowHalfOpen: true });
-    this.#raw = raw;
-    this.#hello = hello;
-    raw.on('data', (chunk: Buffer) => {
-      this.#arrived(chunk);
-      if (!this.push(chunk)) raw.pause();
+  /** @param hello - Called before the server hears the ClientHello. */
+  constructor(client: Socket, target: Socket, hello: () => void) {
+    super();
+    this.#client = client;
+    this.#target = target;
+    client.on('data', (chunk: Buffer) => {
+      if (this.clientRandom === '') {
+        // A ClientHello comes in one piece here, but for its end.
+        this.clientRandom = chunk.toString('hex', RANDOM_START, RANDOM_START + 32);
+        hello();
+      }
+      this.emit('heard');
+      if (target.writable && !target.write(chunk)) client.pause();
     });
-    raw.on('end', () => this.push(null));
-    raw.on('error', () => this.destroy());
-    raw.on('close', () => this.destroy());
-    this.on('error', () => {});
+    target.on('data', (chunk: Buffer) => {
+      const passed = this.#passed(chunk);
+      if (client.writable && !client.write(passed)) target.pause();
+      this.emit('sent');
+    });
+    for (const [socket, other] of [
+      [client, target],
+      [target, client],
+    ] as const) {
+      socket.setNoDelay(true);
+      socket.on('drain', () => other.resume());
+      socket.on('end', () => other.end());
+      socket.on('error', () => other.destroy());
+      socket.on('close', () => other.destroy());
+    }
   }
 
   /** Sends what the server did not. */
   inject(contentType: number, plaintext: Buffer): void {
     if (this.#direction === undefined) throw new Error('no handshake was begun');
-    this.#raw.write(this.#direction.forge(contentType, plaintext));
+    if (!this.#client.writable) return;
+    this.#client.write(this.#direction.forge(contentType, plaintext));
   }
 
-  get raw(): Socket {
-    return this.#raw;
+  fin(): void {
+    this.#client.end();
   }
 
-  override _read(): void {
-    this.#raw.resume();
+  reset(): void {
+    this.#client.resetAndDestroy();
   }
 
-  override _write(chunk: Buffer, _encoding: BufferEncoding, callback: () => void): void {
+  destroy(): void {
+    this.#client.destroy();
+    this.#target.destroy();
+  }
+
+  /** What the client is to see in place of this. */
+  #passed(chunk: Buffer): Buffer {
     this.#bytes = Buffer.concat([this.#bytes, chunk]);
     const out: Buffer[] = [];
     while (this.#bytes.length >= 5 && this.#bytes.length >= 5 + this.#bytes.readUInt16BE(3)) {
@@ -70,30 +93,7 @@ class Wire extends Duplex {
       const passed = this.#direction === undefined ? record : this.#direction.pass(record);
       if (passed !== undefined) out.push(passed);
     }
-    if (this.#raw.writable) this.#raw.write(Buffer.concat(out));
-    this.emit('sent');
-    callback();
-  }
-
-  override _final(callback: () => void): void {
-    this.#raw.end();
-    callback();
-  }
-
-  override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
-    this.#raw.destroy();
-    callback(error);
-  }
-
-  #arrived(chunk: Buffer): void {
-    if (this.#hello === undefined) {
-      this.emit('heard');
-      return;
-    }
-    // A ClientHello comes in one piece here, but for its end.
-    this.clientRandom = chunk.toString('hex', RANDOM_START, RANDOM_START + 32);
-    this.#hello(this.clientRandom);
-    this.#hello = undefined;
+    return Buffer.concat(out);
   }
 
   /** By the ServerHello. */
@@ -151,37 +151,37 @@ export class ForgedPeer {
 
   /** FIN, without close_notify. */
   fin(): void {
-    this.#wire.raw.end();
+    this.#wire.fin();
   }
 
   reset(): void {
-    this.#wire.raw.resetAndDestroy();
+    this.#wire.reset();
   }
 }
 
 /** Listens on a free port of 127.0.0.1; TLS 1.2 and 1.3, as `minVersion` and `maxVersion` say. */
 export class ForgingServer {
-  /** Those whose handshake is done, oldest first. */
+  /** Those whose handshake is done, oldest first, unless there is `onPeer`. */
   readonly peers: ForgedPeer[] = [];
+  readonly #tls: tls.Server;
   readonly #tcp: Server;
   readonly #forget = registerLeftover(() => this.close());
   readonly #wires = new Set<Wire>();
 
   private constructor({ identity, onPeer, ...options }: ForgingServerOptions) {
     const { cert, key } = identity;
-    const ciphers = `${TLS13_CIPHER}:${CIPHER}`;
-    const server = tls.createServer({ ...options, cert, key, ciphers });
-    const beginning = new Map<string, Wire>();
+    this.#tls = tls.createServer({ ...options, cert, key, ciphers: `${TLS13_CIPHER}:${CIPHER}` });
+    const byRandom = new Map<string, Wire>();
     const wireOf = new WeakMap<TLSSocket, Wire>();
-    server.on('keylog', (line: Buffer, socket: TLSSocket) => {
+    this.#tls.on('keylog', (line: Buffer, socket: TLSSocket) => {
       const [label = '', random = '', secret = ''] = String(line).trim().split(' ');
       // That of a renegotiation is another, which nobody forges in.
-      const wire = beginning.get(random);
+      const wire = byRandom.get(random);
       if (wire === undefined) return;
       wire.secrets.set(label, Buffer.from(secret, 'hex'));
       wireOf.set(socket, wire);
     });
-    server.on('secureConnection', (socket: TLSSocket) => {
+    this.#tls.on('secureConnection', (socket: TLSSocket) => {
       socket.on('error', () => {});
       const wire = wireOf.get(socket);
       if (wire === undefined) throw new Error('a connection without secrets');
@@ -189,23 +189,25 @@ export class ForgingServer {
       if (onPeer === undefined) this.peers.push(peer);
       else onPeer(peer);
     });
-    server.on('tlsClientError', () => {});
-    this.#tcp = createServer({ allowHalfOpen: true }, (raw) => {
-      raw.setNoDelay(true);
-      const wire = new Wire(raw, (random) => beginning.set(random, wire));
+    this.#tls.on('tlsClientError', () => {});
+    this.#tcp = createServer({ allowHalfOpen: true }, (client) => {
+      const { port } = this.#tls.address() as AddressInfo;
+      const target = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+      const wire = new Wire(client, target, () => byRandom.set(wire.clientRandom, wire));
       this.#wires.add(wire);
-      wire.once('close', () => {
+      client.once('close', () => {
         this.#wires.delete(wire);
-        beginning.delete(wire.clientRandom);
+        byRandom.delete(wire.clientRandom);
       });
-      server.emit('connection', wire);
     });
   }
 
   static async start(options: ForgingServerOptions): Promise<ForgingServer> {
     const server = new ForgingServer(options);
-    server.#tcp.listen(0, '127.0.0.1');
-    await once(server.#tcp, 'listening');
+    for (const one of [server.#tls, server.#tcp]) {
+      one.listen(0, '127.0.0.1');
+      await once(one, 'listening');
+    }
     return server;
   }
 
@@ -216,9 +218,11 @@ export class ForgingServer {
   async close(): Promise<void> {
     this.#forget();
     if (!this.#tcp.listening) return;
-    const closed = once(this.#tcp, 'close');
-    this.#tcp.close();
+    const closed = [this.#tcp, this.#tls].map((one) => {
+      one.close();
+      return once(one, 'close');
+    });
     for (const wire of this.#wires) wire.destroy();
-    await closed;
+    await Promise.all(closed);
   }
 }

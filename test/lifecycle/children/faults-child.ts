@@ -4,47 +4,63 @@ import { binding } from '../../../lib/binding';
 import { Credential, connect, createSecureContext, SUSPEND } from '../../../lib/index';
 import { credential as parts, to } from './client';
 
-const [port, count, warmUp] = process.argv.slice(2).map(Number);
+const [python, forging, count, warmUp] = process.argv.slice(2).map(Number);
 const AT_ONCE = 20;
-const { ca, ...rest } = to(Number(port));
-const secureContext = createSecureContext({ ca });
 const credential = new Credential(parts);
 const BODY = Buffer.alloc(64 * 1024, 'upload');
+const { ca } = to(0);
+const CONTEXTS = {
+  'TLSv1.2': createSecureContext({ ca, maxVersion: 'TLSv1.2' }),
+  'TLSv1.3': createSecureContext({ ca }),
+};
 
-type Ending = 'close' | 'fin' | 'reset' | 'stall';
+interface Fault {
+  readonly protocol: keyof typeof CONTEXTS;
+  /** What the server does once it has asked. */
+  readonly server: string;
+  /** How far the answer has come then. */
+  readonly client: 'suspends' | 'never answers' | 'answers';
+}
 
-/** What the server does once it has asked, and how far the answer has come then. */
-const FAULTS: readonly { server: Ending; client: 'suspends' | 'never answers' | 'answers' }[] = [
-  { server: 'close', client: 'suspends' },
-  { server: 'close', client: 'never answers' },
-  { server: 'fin', client: 'suspends' },
-  { server: 'fin', client: 'never answers' },
-  { server: 'reset', client: 'suspends' },
-  { server: 'reset', client: 'never answers' },
-  { server: 'reset', client: 'answers' },
-  { server: 'close', client: 'answers' },
-  { server: 'stall', client: 'never answers' },
-  { server: 'stall', client: 'answers' },
+const SILENT = ['suspends', 'never answers'] as const;
+const silent = (protocol: Fault['protocol'], ...faults: string[]) =>
+  faults.flatMap((server) => SILENT.map((client) => ({ protocol, server, client })));
+
+/** `forged`: by the server of our own, as all of TLS 1.2; Python's cannot. */
+const FAULTS: readonly Fault[] = [
+  ...silent('TLSv1.3', 'close', 'fin', 'reset', 'forged alert', 'forged again-fin'),
+  ...silent('TLSv1.2', 'close', 'fin', 'reset', 'alert', 'again-fin'),
+  { protocol: 'TLSv1.3', server: 'reset', client: 'answers' },
+  { protocol: 'TLSv1.3', server: 'close', client: 'answers' },
+  { protocol: 'TLSv1.3', server: 'stall', client: 'never answers' },
+  { protocol: 'TLSv1.3', server: 'stall', client: 'answers' },
+  { protocol: 'TLSv1.3', server: 'forged again', client: 'answers' },
+  { protocol: 'TLSv1.2', server: 'stall', client: 'never answers' },
+  { protocol: 'TLSv1.2', server: 'again', client: 'answers' },
 ];
 
 /** Every promise and signal has to be settled by the end. */
 let unsettled = 0;
 
-async function fault({ server, client }: (typeof FAULTS)[number]): Promise<string> {
+async function fault({ protocol, server, client }: Fault): Promise<string> {
+  const isForged = protocol === 'TLSv1.2' || server.startsWith('forged');
+  const command = server.replace('forged ', '');
   let settled = false;
   let asked = () => {};
   const question = new Promise<void>((resolve) => {
     asked = resolve;
   });
+  const { ca: _, ...where } = to(Number(isForged ? forging : python));
   const socket = connect({
-    ...rest,
-    secureContext,
-    clientCertTimeout: server === 'stall' ? 30 : 0,
+    ...where,
+    secureContext: CONTEXTS[protocol],
+    clientCertTimeout: command === 'stall' ? 30 : 0,
     clientCertCallback: (_request, { signal }) => {
       asked();
       if (client === 'answers') {
         settled = true;
-        return credential;
+        // By then the server has asked again.
+        return command === 'again' ? once(socket, 'answer').then(() => credential) : credential;
       }
       signal.addEventListener('abort', () => {
         settled = true;
@@ -58,28 +74,30 @@ async function fault({ server, client }: (typeof FAULTS)[number]): Promise<strin
     code = error.code ?? error.message;
   });
   const closed = once(socket, 'close').catch(() => {});
-  socket.write(`ask-then-${server}\n`);
+  socket.write(isForged ? `${command}\n` : `ask-then-${command}\n`);
   socket.resume();
   await Promise.race([question, closed]);
-  // In the middle of an upload.
-  if (socket.writable) socket.write(BODY);
-  if (server === 'stall' && client === 'answers') {
-    setImmediate(() => socket.destroy(Object.assign(new Error('enough'), { code: 'ENOUGH' })));
-  }
+  const enough = () => {
+    socket.destroy(Object.assign(new Error('enough'), { code: 'ENOUGH' }));
+  };
+  // In the middle of an upload, which goes on once the server is answered.
+  const isLong = protocol === 'TLSv1.2' && command === 'again';
+  if (socket.writable) socket.write(BODY, () => isLong && enough());
+  if (command === 'again') setTimeout(() => socket.emit('answer'), 5);
+  if (command === 'stall' && client === 'answers') setImmediate(enough);
   await new Promise<void>((resolve) => {
     if (socket.closed) resolve();
     else socket.once('close', () => resolve());
   });
   if (!settled) unsettled++;
-  return `${server}, ${client}: ${code}`;
+  return `${protocol} ${server}, ${client}: ${code}`;
 }
 
 async function round(total: number): Promise<Set<string>> {
   const seen = new Set<string>();
   let next = 0;
   const lane = async () => {
-    while (next < total)
-      seen.add(await fault(FAULTS[next++ % FAULTS.length] as (typeof FAULTS)[number]));
+    while (next < total) seen.add(await fault(FAULTS[next++ % FAULTS.length] as Fault));
   };
   await Promise.all(Array.from({ length: AT_ONCE }, lane));
   return seen;
