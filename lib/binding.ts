@@ -204,6 +204,8 @@ interface Addon {
     passphrase?: Uint8Array | undefined;
   }): Promise<NativeStoreContents>;
   parseName(der: Uint8Array): { text: string; attributes: [string, string][] } | null;
+  /** Whether a name in DER of one list is in the other, whatever its string types (RFC 5280, 7.1). */
+  haveCommonName(some: readonly Uint8Array[], others: readonly Uint8Array[]): boolean;
   /** The issuers' names of the certificates in PEM or DER bytes; null when there is none. */
   issuers(certificates: Uint8Array): Buffer[] | null;
   /** How many native objects are alive in this thread. */

@@ -49,9 +49,9 @@ export class DistinguishedName {
     return this.toString();
   }
 
-  /** Whether both are encoded alike, which is how servers and OpenSSL send issuers' names. */
+  /** Whether both are one name by RFC 5280, section 7.1: string type, case and surplus blanks aside. */
   equals(other: DistinguishedName): boolean {
-    return this.der.equals(other.der);
+    return binding.haveCommonName([this.der], [other.der]);
   }
 
   #parse() {
@@ -159,16 +159,17 @@ export class CertificateRequest {
 
   /**
    * Whether the certificate, or one of its chain, was issued by one of
-   * {@link certificateAuthorities}; always true when the server named none. A certificate alone will
-   * do, so that no passphrase is needed to find the ones that fit.
+   * {@link certificateAuthorities}; always true when the server named none. Names are compared as
+   * {@link DistinguishedName.equals} does. A certificate alone will do, so that no passphrase is needed
+   * to find the ones that fit.
    *
    * @throws {@link TLSClientCertError} `ERR_CREDENTIAL_INVALID`: no certificate can be read.
    * @see RFC 8446, section 4.2.4
    */
   matchesAuthorities(certificate: Credential | CertificateInput): boolean {
     if (this.certificateAuthorities.length === 0) return true;
-    const issuers = issuersOf(certificate);
-    return this.certificateAuthorities.some(({ der }) => issuers.some((name) => name.equals(der)));
+    const names = this.certificateAuthorities.map(({ der }) => der);
+    return binding.haveCommonName(issuersOf(certificate), names);
   }
 
   #native(): NativeConnection {

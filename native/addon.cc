@@ -34,6 +34,11 @@ Napi::Value ParseName(const Napi::CallbackInfo& info) {
   return record;
 }
 
+Napi::Value NamesMeet(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(
+      info.Env(), HaveCommonName(ToBytesList(info[0]), ToBytesList(info[1])));
+}
+
 Napi::Value Issuers(const Napi::CallbackInfo& info) {
   const ErrorStack errors;
   std::vector<X509Pointer> certificates;
@@ -70,6 +75,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   environment->store_key_class = Napi::Persistent(StoreKeyWrap::Define(env));
   exports.Set("openStore", Napi::Function::New(env, OpenStoreInPool));
   exports.Set("parseName", Napi::Function::New(env, ParseName));
+  exports.Set("haveCommonName", Napi::Function::New(env, NamesMeet));
   exports.Set("issuers", Napi::Function::New(env, Issuers));
   exports.Set("live", Napi::Function::New(env, Live));
   exports.Set("opensslVersion",

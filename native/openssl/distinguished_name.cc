@@ -2,6 +2,10 @@
 
 #include <openssl/objects.h>
 
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+
 #include "error_stack.h"
 #include "pointers.h"
 
@@ -25,14 +29,25 @@ std::optional<std::string> Utf8(const ASN1_STRING* value) {
   return std::string(owner.get(), static_cast<size_t>(length));
 }
 
+X509NamePointer Parse(BytesView der) {
+  const uint8_t* position = der.data;
+  X509NamePointer name(d2i_X509_NAME(nullptr, &position,
+                                     static_cast<long>(der.size)));  // NOLINT
+  if (position != der.data + der.size) return nullptr;
+  return name;
+}
+
+bool AreSameBytes(BytesView one, BytesView other) {
+  return one.size == other.size &&
+         (one.size == 0 || std::memcmp(one.data, other.data, one.size) == 0);
+}
+
 }  // namespace
 
 std::optional<DistinguishedName> ParseDistinguishedName(BytesView der) {
   ErrorStack errors;
-  const uint8_t* position = der.data;
-  const X509NamePointer name(d2i_X509_NAME(
-      nullptr, &position, static_cast<long>(der.size)));  // NOLINT
-  if (!name || position != der.data + der.size) return std::nullopt;
+  const X509NamePointer name = Parse(der);
+  if (!name) return std::nullopt;
 
   DistinguishedName parsed;
   const BioPointer bio(BIO_new(BIO_s_mem()));
@@ -54,6 +69,26 @@ std::optional<DistinguishedName> ParseDistinguishedName(BytesView der) {
                                    std::move(*value));
   }
   return parsed;
+}
+
+bool HaveCommonName(const std::vector<BytesView>& some,
+                    const std::vector<BytesView>& others) {
+  ErrorStack errors;
+  // Those of the first list are parsed once, though compared with many.
+  std::vector<X509NamePointer> parsed;
+  parsed.reserve(some.size());
+  std::transform(some.begin(), some.end(), std::back_inserter(parsed), Parse);
+  return std::any_of(others.begin(), others.end(), [&](BytesView other) {
+    const X509NamePointer name = Parse(other);
+    for (size_t i = 0; i < some.size(); i++) {
+      if (AreSameBytes(some[i], other)) return true;
+      if (name && parsed[i] &&
+          X509_NAME_cmp(name.get(), parsed[i].get()) == 0) {
+        return true;
+      }
+    }
+    return false;
+  });
 }
 
 }  // namespace tls_client_cert

@@ -20,6 +20,12 @@ struct DistinguishedName {
 // Nothing when `der` is no name.
 std::optional<DistinguishedName> ParseDistinguishedName(BytesView der);
 
+// Whether a name of one list is in the other, by the rules of RFC 5280, section
+// 7.1, as far as X509_NAME_cmp(3) has them: string type, case and surplus
+// blanks make no difference. What is no name equals only the same bytes.
+bool HaveCommonName(const std::vector<BytesView>& some,
+                    const std::vector<BytesView>& others);
+
 }  // namespace tls_client_cert
 
 #endif  // TLS_CLIENT_CERT_OPENSSL_DISTINGUISHED_NAME_H_

@@ -9,6 +9,7 @@ import {
   Credential,
   SUSPEND,
 } from '../../lib/index';
+import { explain, firstMatch } from '../../lib/select/index';
 import {
   credentialOf,
   deferred,
@@ -118,6 +119,40 @@ describe.each(PROTOCOLS)('%s', (protocol) => {
         expect([credential, clientB].every((it) => request.matchesAuthorities(it))).toBe(true);
       });
     });
+  });
+
+  test('an authority that the server encodes in another way is the same one', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'tls-client-cert-names-'));
+    const path = (name: string) => join(folder, name);
+    await writeFile(
+      path('printable.cnf'),
+      '[req]\nprompt = no\ndistinguished_name = subject\nstring_mask = default\n' +
+        '[subject]\nO = tls-client-cert TESTS\nCN = Client  CA A\n',
+    );
+    const same = ['req', '-x509', '-new', '-key', pki.clientCaA.keyPath, '-days', '2'];
+    await openssl([...same, '-config', 'printable.cnf', '-out', 'printable.pem'], folder);
+    const clientCa = path('printable.pem');
+    await withSServer({ protocol, requestCert: 'required', clientCa }, async (server) => {
+      const found = deferred<unknown>();
+      const pick = firstMatch([clientB, deep]);
+      const socket = dial(server, {
+        clientCertCallback: async (request, context) => {
+          found.resolve([
+            [credential, deep, clientB].map((it) => request.matchesAuthorities(it)),
+            (await explain(request, [clientB, deep])).map(({ taken }) => taken),
+          ]);
+          return pick(request, context);
+        },
+      });
+      await secured(socket);
+      expect(await found.promise).toEqual([
+        [true, true, false],
+        [false, true],
+      ]);
+      expect(socket.clientAuth).toMatchObject({ status: 'sent', credential: deep });
+      await hangUp(socket);
+    });
+    await rm(folder, { recursive: true });
   });
 
   test('signature schemes in the order of the server, and certificate types', async () => {

@@ -69,6 +69,32 @@ TEST_CASE("name: an empty one is a name") {
   CHECK(name->attributes.empty());
 }
 
+TEST_CASE("name: compared whatever its string types, case and blanks") {
+  const Bytes utf8 = Encode({{"O", "An Office"}, {"CN", "Root A"}});
+  const Bytes printable =
+      Encode({{"O", "An Office"}, {"CN", "Root A"}}, V_ASN1_PRINTABLESTRING);
+  const Bytes sloppy = Encode({{"O", " an  OFFICE"}, {"CN", "root a "}});
+  const Bytes other = Encode({{"O", "An Office"}, {"CN", "Root B"}});
+  const Bytes turned = Encode({{"CN", "Root A"}, {"O", "An Office"}});
+  REQUIRE(utf8 != printable);
+  CHECK(HaveCommonName({utf8}, {printable}));
+  CHECK(HaveCommonName({printable}, {sloppy}));
+  CHECK_FALSE(HaveCommonName({utf8}, {other, turned}));
+  CHECK(HaveCommonName({other, utf8}, {turned, printable}));
+  CHECK_FALSE(HaveCommonName({}, {utf8}));
+  CHECK_FALSE(HaveCommonName({utf8}, {}));
+}
+
+TEST_CASE("name: what is none equals only the same bytes") {
+  const Bytes whole = Encode({{"C", "DE"}, {"CN", "Root A"}});
+  Bytes longer = whole;
+  longer.push_back(0);
+  CHECK_FALSE(HaveCommonName({whole}, {longer, BytesView()}));
+  CHECK(HaveCommonName({longer, BytesView()}, {longer}));
+  CHECK(HaveCommonName({BytesView()}, {BytesView()}));
+  CHECK(ERR_peek_error() == 0);
+}
+
 TEST_CASE("name: what is none, cut short or with bytes behind") {
   const Bytes whole = Encode({{"C", "DE"}, {"CN", "Root A"}});
   for (size_t size = 0; size < whole.size(); size++) {
