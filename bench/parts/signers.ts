@@ -4,7 +4,6 @@ import {
   SIGNERS,
   type SignerKind,
   STALLS,
-  type StallKind,
   type StallSample,
 } from '../messages';
 import type { PartOptions } from '../part';
@@ -57,8 +56,7 @@ async function overhead(port: number, { keys, rounds, handshakes: count }: PartO
   return rows;
 }
 
-/** A blocking key holds up the loop once for each handshake: fewer of them show the same. */
-const COUNTS: Record<StallKind, number> = { waits: 100, blocks: 10 };
+const AT_ONCE = 100;
 const SIGNATURE = 500;
 
 async function stalls(port: number, { keys }: PartOptions) {
@@ -67,17 +65,15 @@ async function stalls(port: number, { keys }: PartOptions) {
   for (const [kind, client] of clients) {
     const task = { task: 'stall', kind } as const;
     await client.run({ ...task, count: 20, signature: 1 });
-    const count = COUNTS[kind];
-    const sample = await client.run<StallSample>({ ...task, count, signature: SIGNATURE });
-    rows.push({ kind, count, ...sample });
+    const sample = await client.run<StallSample>({ ...task, count: AT_ONCE, signature: SIGNATURE });
+    rows.push({ kind, count: AT_ONCE, ...sample });
     await client.stop();
   }
-  console.log(`\nHandshakes at once, whose signatures take ${SIGNATURE} ms each.\n`);
+  console.log(`\n${AT_ONCE} handshakes at once, whose signatures take ${SIGNATURE} ms each.\n`);
   printTable([
-    ['', 'handshakes', 'longest stall of the event loop, ms', 'all done after, ms'],
-    ...rows.map(({ kind, count, longest, wall }) => [
+    ['', 'longest stall of the event loop, ms', 'all done after, ms'],
+    ...rows.map(({ kind, longest, wall }) => [
       kind === 'waits' ? 'signer that returns a promise' : 'key that blocks the thread',
-      String(count),
       longest.toFixed(0),
       wall.toFixed(0),
     ]),
