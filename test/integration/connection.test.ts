@@ -269,6 +269,36 @@ test('a renegotiation is told of once', async () => {
   );
 });
 
+test.each(PROTOCOLS)(
+  'a resumed server that is refused hears nothing more, %s',
+  async (maxVersion) => {
+    const sessions: Buffer[] = [];
+    const listener = { session: (session: Buffer) => void sessions.push(session) };
+    const server = await startNodeServer({ identity: pki.server, requestCert: false, maxVersion });
+    const first = new Wire(server.port, {}, listener);
+    await first.handshake();
+    first.connection.write(Buffer.from('first'));
+    expect(await first.text()).toBe('first');
+    // What came together with data is told of by the next operation that reads.
+    first.connection.read(Buffer.alloc(9));
+    first.close();
+
+    const checkServerIdentity = () => new Error('not this one');
+    const wire = new Wire(server.port, { session: sessions[0], checkServerIdentity });
+    let result = wire.connection.handshake();
+    while (result.status === 'want-read') {
+      wire.send();
+      await wire.receive();
+      result = wire.connection.handshake();
+    }
+    expect(result).toMatchObject({ status: 'failed', error: { message: 'not this one' } });
+    expect(wire.connection.isSessionReused()).toBe(true);
+    expect(wire.send()).toBe(0);
+    wire.close();
+    await server.close();
+  },
+);
+
 test('no data passes before everything is judged', async () => {
   const sessions: Buffer[] = [];
   const listener = { session: (session: Buffer) => void sessions.push(session) };
