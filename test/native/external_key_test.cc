@@ -102,6 +102,22 @@ void CheckSeen(Pair* pair, const Identity& identity) {
 
 }  // namespace
 
+TEST_CASE("external: refused where OpenSSL has no fibres, other keys are not") {
+  const Identity& identity = Client("p256");
+  const Bytes leaf = CertificateDer(identity.certificate.get());
+  ExternalKeyInput input;
+  input.certificate = leaf;
+  fibres_are_missing = true;
+  auto made = Credential::Create(input);
+  const auto in_memory = CredentialOf(identity);
+  fibres_are_missing = false;
+  REQUIRE_FALSE(made.ok());
+  CHECK(made.failure().reason == FailureReason::kNoFibres);
+  CHECK(static_cast<bool>(in_memory));
+  CHECK(ERR_peek_error() == 0);
+  CHECK(Credential::Create(input).ok());
+}
+
 TEST_CASE("external: every type of key signs, in both versions") {
   for (const int version : kVersions) {
     for (const std::string& kind : ClientKinds()) {
