@@ -32,6 +32,7 @@ beforeAll(async () => {
       card: [
         ...KINDS.map((label, i) => ({ label, id: `0${i}`, identity: clients[label] })),
         { label: 'deep', id: '10', identity: deepClient },
+        { label: 'careful', id: '20', identity: clients.rsa, args: ['--always-auth'] },
         { label: 'A', id: '11', identity: intermediateA, parts: ['cert'] },
         { label: 'A2', id: '12', identity: intermediateA2, parts: ['cert'] },
       ],
@@ -80,6 +81,19 @@ describe.each(PROTOCOLS)('%s', (protocol) => {
       await hangUp(socket);
     });
     expect(prompts).toBe(1);
+  });
+
+  test('by a key that wants its PIN for each signature', async () => {
+    await withSServer({ ...required, protocol }, async (server) => {
+      const from = await identity('careful');
+      for (const nth of [1, 2]) {
+        const socket = await secured(dial(server, { clientCertCallback: () => from }));
+        await expectIdentity(server, clients.rsa, nth);
+        // The login, and one more for each handshake.
+        expect(prompts).toBe(1 + nth);
+        await hangUp(socket);
+      }
+    });
   });
 
   test('with the chain that is on the token', async () => {
