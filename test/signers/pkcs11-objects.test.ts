@@ -91,6 +91,21 @@ test('two keys with one id: refused before the login, and at it where they were 
   expect(await labels()).toEqual([]);
 });
 
+test.each(['ec256', 'rsa'] as const)(
+  'one public key that is there twice is one key: %s',
+  async (kind) => {
+    const placed = { id: '01', identity: clients[kind] };
+    await card([
+      { label: 'twin', ...placed },
+      { label: 'twin', ...placed, parts: ['public'] },
+    ]);
+    const twin = await cards.identity('pkcs11:object=twin');
+    expect(twin.keySeen).toBe(true);
+    expect(await labels()).toEqual(['twin']);
+    await expectGood(twin, twin.key.schemes[0] as SignatureScheme);
+  },
+);
+
 test('those whose keys are seen come first', async () => {
   const lonely = { identity: clients.ec384, parts: ['cert'] } as const;
   await card([

@@ -69,6 +69,8 @@ export const CKA = {
   certificateType: 0x80,
   id: 0x102,
   sign: 0x108,
+  modulus: 0x120,
+  ecPoint: 0x181,
   alwaysAuthenticate: 0x202,
   allowedMechanisms: 0x40000600,
 } as const;

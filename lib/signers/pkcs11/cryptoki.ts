@@ -281,6 +281,9 @@ export class Cryptoki implements Answers {
       library
         .find(session.handle, [{ type: CKA.class, value: cko }])
         .map((handle) => this.#object(session, type, handle));
+    const publicKeys = library
+      .find(session.handle, [{ type: CKA.class, value: CKO.publicKey }])
+      .map((handle) => ({ handle, object: this.#object(session, 'public', handle) }));
     return {
       token: library.token(session.slot),
       loggedIn: library.isLoggedIn(session.handle),
@@ -288,7 +291,12 @@ export class Cryptoki implements Answers {
       objects: [
         ...read('cert', CKO.certificate),
         ...read('private', CKO.privateKey),
-        ...read('public', CKO.publicKey),
+        ...publicKeys.map(({ handle, object }) => {
+          const twins = publicKeys.filter((one) => Buffer.compare(one.object.id, object.id) === 0);
+          if (twins.length < 2) return object;
+          const bytes = (type: number) => library.attribute(session.handle, handle, type);
+          return { ...object, value: bytes(CKA.modulus) ?? bytes(CKA.ecPoint) };
+        }),
       ],
     };
   }

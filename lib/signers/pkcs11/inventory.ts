@@ -116,7 +116,7 @@ function idHint(tokens: readonly TokenContents[], uri: Pkcs11Uri): string {
   const text = Buffer.from(uri.attributes.id ?? []).toString('latin1');
   if (!/^[0-9a-f]{2}(:?[0-9a-f]{2})*$/i.test(text)) return '';
   const id = Buffer.from(text.replaceAll(':', ''), 'hex');
-  const isThere = tokens.some(({ objects }) => objects.some((object) => sameId(object.id, id)));
+  const isThere = tokens.some(({ objects }) => objects.some((object) => areEqual(object.id, id)));
   return isThere
     ? ` There is an object whose id is ${text} in hexadecimal: in a URI that is id=${encodedBytes(id)}.`
     : '';
@@ -146,9 +146,9 @@ function keyOf(
   certificate: X509Certificate,
 ): Pick<Found, 'keySeen' | 'schemes' | 'problem'> {
   const withId = (type: ObjectRecord['type']) =>
-    contents.objects.filter((object) => object.type === type && sameId(object.id, id));
+    contents.objects.filter((object) => object.type === type && areEqual(object.id, id));
   const keys = withId('private');
-  const shown = keys.length > 0 || contents.loggedIn ? keys : withId('public');
+  const shown = keys.length > 0 || contents.loggedIn ? keys : distinct(withId('public'));
   const allowed = keys[0]?.allowedMechanisms;
   const schemes = schemesOf(certificate.publicKey, contents.mechanisms, allowed);
   const facts = { keySeen: id.length > 0 && shown.length > 0, schemes };
@@ -159,6 +159,15 @@ function keyOf(
   if (shown.length > 1) return { ...facts, problem: 'key-ambiguous' };
   if (shown.length === 0 && !mayBeHidden) return { ...facts, problem: 'key-not-found' };
   return { ...facts, problem: schemes.length === 0 ? 'no-mechanism' : undefined };
+}
+
+/** Without those that are one key written twice: it says nothing of how many private ones there are. */
+function distinct(keys: readonly ObjectRecord[]): readonly ObjectRecord[] {
+  return keys.filter(
+    ({ value }, i) =>
+      value === undefined ||
+      keys.findIndex((one) => one.value !== undefined && areEqual(one.value, value)) === i,
+  );
 }
 
 function chainOf(leaf: X509Certificate, all: readonly X509Certificate[]): X509Certificate[] {
@@ -182,7 +191,7 @@ function meansIdentity(uri: Pkcs11Uri, found: Found): boolean {
   const { contents, object: own } = found;
   return contents.objects.some(
     (object) =>
-      (object === own || (object.type !== 'cert' && sameId(object.id, own.id))) &&
+      (object === own || (object.type !== 'cert' && areEqual(object.id, own.id))) &&
       meansObject(uri, object),
   );
 }
@@ -191,12 +200,12 @@ function meansObject(uri: Pkcs11Uri, object: ObjectRecord): boolean {
   const { id, object: label, type } = uri.attributes;
   return (
     (type === undefined || type === object.type) &&
-    (id === undefined || sameId(id, object.id)) &&
+    (id === undefined || areEqual(id, object.id)) &&
     (label === undefined || label === object.label)
   );
 }
 
-function sameId(a: Uint8Array, b: Uint8Array): boolean {
+function areEqual(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0;
 }
 

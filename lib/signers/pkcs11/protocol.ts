@@ -36,7 +36,7 @@ export interface ObjectRecord {
   readonly type: 'cert' | 'private' | 'public';
   readonly id: Uint8Array;
   readonly label: string;
-  /** DER; of certificates. */
+  /** Of certificates their DER. Of public keys, where several share an id, what tells them apart. */
   readonly value?: Uint8Array | undefined;
   /** `CKA_ALLOWED_MECHANISMS`; of private keys, where there is one. */
   readonly allowedMechanisms?: readonly number[] | undefined;
