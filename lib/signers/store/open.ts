@@ -2,6 +2,7 @@
  * Credentials out of OSSL_STORE: keys that only an OpenSSL provider can open.
  */
 import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { parse } from 'node:path';
 import { binding, type NativeStoreContents, type NativeStoreKey } from '../../binding';
 import { toBytes } from '../../bytes';
 import type { Bytes, CertificateCredentialOptions, CertificateInput } from '../../credential';
@@ -140,14 +141,27 @@ function checkText(value: unknown, name: string): asserts value is string {
   }
 }
 
-/** By their lists of providers: a device that takes one client at a time blocks the next. */
+/** By provider: a device that takes one client at a time blocks the next. */
 const openings = new NamedTurns();
+/** Those of OpenSSL's own, which have no device. */
+const WITHOUT_DEVICE: readonly string[] = ['default', 'base', 'legacy', 'fips', 'null'];
 
 function openInTurn(uri: string, input: CheckedOptions, options: StoreOptions) {
   const { passphrase, signal } = options;
-  if (input.providers.length === 0) return open(uri, input, passphrase);
-  const name = input.providers.join('\0');
-  return openings.take(name, () => open(uri, input, passphrase), signal);
+  const inTurn = ([name, ...others]: readonly string[]): Promise<NativeStoreContents> =>
+    name === undefined
+      ? open(uri, input, passphrase)
+      : openings.take(name, () => inTurn(others), signal);
+  return inTurn(devicesOf(input.providers));
+}
+
+/**
+ * Each under one name, however it is spelled: a module's path ends in the name by which OpenSSL finds
+ * it. In an order that all have in common, so that no two wait for each other.
+ */
+function devicesOf(providers: readonly string[]): readonly string[] {
+  const names = providers.map((path) => parse(path).name);
+  return [...new Set(names)].filter((name) => !WITHOUT_DEVICE.includes(name)).sort();
 }
 
 async function open(
