@@ -1,9 +1,11 @@
 import { invalidArgType } from './errors';
 
-/** A string stands for its UTF-8 bytes; any view or ArrayBuffer for the bytes it shows. */
-export function toBytes(value: unknown, name: string): Uint8Array {
-  if (typeof value === 'string') return Buffer.from(value, 'utf8');
-  if (value instanceof Uint8Array) return value;
+/** Text, or a view of the caller's bytes. */
+export type Raw = string | Uint8Array;
+
+/** Any view stands for the bytes it shows; nothing is copied. */
+export function toRaw(value: unknown, name: string): Raw {
+  if (typeof value === 'string' || value instanceof Uint8Array) return value;
   if (ArrayBuffer.isView(value)) {
     return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
   }
@@ -12,6 +14,15 @@ export function toBytes(value: unknown, name: string): Uint8Array {
     'of type string or an instance of Buffer, TypedArray or DataView',
     value,
   );
+}
+
+/** A string stands for its UTF-8 bytes. */
+export function encode(raw: Raw): Uint8Array {
+  return typeof raw === 'string' ? Buffer.from(raw, 'utf8') : raw;
+}
+
+export function toBytes(value: unknown, name: string): Uint8Array {
+  return encode(toRaw(value, name));
 }
 
 /** One value or a list of them, as node:tls takes `ca`, `cert`, `key`, `crl` and `pfx`. */

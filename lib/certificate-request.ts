@@ -1,11 +1,11 @@
 import { X509Certificate } from 'node:crypto';
 import { binding, type NativeConnection, type NativeRequest } from './binding';
+import { Credential, certificateBytes, sharedCredential } from './credential';
 import {
   type CertificateInput,
-  Credential,
   type CredentialOptions,
-  certificateBytes,
-} from './credential';
+  readCertificate,
+} from './credential-options';
 import { TLSClientCertError } from './errors';
 import { unusableError } from './failures';
 import { printName } from './names';
@@ -150,7 +150,7 @@ export class CertificateRequest {
    *   make no credential.
    */
   supports(credential: Credential | CredentialOptions): true | TLSClientCertError {
-    const parsed = Credential.from(credential);
+    const parsed = sharedCredential(credential);
     const failure = this.#native().whyNotSent(Credential.nativeOf(parsed));
     return failure === null
       ? true
@@ -186,7 +186,7 @@ export class CertificateRequest {
 
 function issuersOf(certificate: Credential | CertificateInput): Buffer[] {
   if (certificate instanceof Credential) return Credential.nativeOf(certificate).issuers();
-  const issuers = binding.issuers(certificateBytes(certificate, 'certificate'));
+  const issuers = binding.issuers(certificateBytes(readCertificate(certificate, 'certificate')));
   if (issuers !== null) return issuers;
   throw new TLSClientCertError(
     'ERR_CREDENTIAL_INVALID',

@@ -1,63 +1,21 @@
 import { type KeyObject, X509Certificate } from 'node:crypto';
-import { inspect, types } from 'node:util';
-import { binding, type NativeCredential, type NativeKeyInput } from './binding';
-import { toBytes, toList } from './bytes';
-import { invalidArgType, invalidArgValue } from './errors';
+import { inspect } from 'node:util';
+import { binding, type NativeCredential } from './binding';
+import { encode, type Raw } from './bytes';
 import {
-  type CredentialInputNames,
-  credentialError,
-  INPUT_NAMES,
-  inputNames,
-  type Presentation,
-  translated,
-} from './failures';
-import { isPromiseLike } from './is-promise-like';
+  type CredentialInputs,
+  type CredentialOptions,
+  describeCredential,
+  type RawCertificate,
+  readCredential,
+} from './credential-options';
+import { credentialError, type Presentation, translated } from './failures';
+import { FingerprintParts } from './fingerprint';
 import { printName } from './names';
+import { Recent } from './recent';
 import { type SignatureScheme, signatureSchemeNumber } from './signature-schemes';
-import { declaredSchemes, isSigner, type Signer } from './signer';
+import type { Signer } from './signer';
 import { openStore, type StoreOptions } from './signers/store/open';
-
-/** PEM text, PEM or DER bytes. */
-export type Bytes = string | NodeJS.ArrayBufferView;
-
-/** A certificate: PEM (which may bring its chain along), DER, or parsed. */
-export type CertificateInput = Bytes | X509Certificate;
-
-/** A private key: PEM or DER (PKCS#8 or traditional, encrypted or not), or parsed. */
-export type PrivateKeyInput = Bytes | KeyObject;
-
-/** A credential from its parts. */
-export interface CertificateCredentialOptions {
-  /** The client's certificate. In PEM, certificates behind the first belong to its chain. */
-  cert: CertificateInput;
-  /** Its private key, or what signs in its place. */
-  key: PrivateKeyInput | Signer;
-  /**
-   * Intermediates, in the order in which they are sent: each certifies the one before
-   * (RFC 5246, section 7.4.2). The root may be left out. They follow those in `cert`.
-   */
-  chain?: CertificateInput | readonly CertificateInput[] | undefined;
-  /** For an encrypted key. */
-  passphrase?: Bytes | undefined;
-  pfx?: undefined;
-}
-
-/** A credential from a PKCS#12 structure. */
-export interface PfxCredentialOptions {
-  /**
-   * PKCS#12 in DER. Its certificates are brought into order, and the chain is sent up to, and
-   * without, the root.
-   */
-  pfx: NodeJS.ArrayBufferView;
-  /** The structure's passphrase. */
-  passphrase?: Bytes | undefined;
-  cert?: undefined;
-  key?: undefined;
-  chain?: undefined;
-}
-
-/** What a {@link Credential} is made from. */
-export type CredentialOptions = CertificateCredentialOptions | PfxCredentialOptions;
 
 /** A native credential, and who signs for it where it has no key. */
 export interface ParsedCredential {
@@ -90,7 +48,7 @@ export class Credential {
    * @throws TypeError `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`.
    */
   constructor(options: CredentialOptions) {
-    this.#parsed = options instanceof Parsed ? options.parsed : parse(options);
+    this.#parsed = options instanceof Parsed ? options.parsed : parse(readCredential(options));
   }
 
   /** @internal A credential around a native one. */
@@ -173,129 +131,89 @@ export class Credential {
   }
 }
 
-/**
- * @param path - Where the options stand, for the errors.
- * @param names - What its parts are called there.
- */
-function parse(options: unknown, path = 'options', names = INPUT_NAMES): ParsedCredential {
-  if (options === null || typeof options !== 'object') {
-    throw invalidArgType(path, 'of type object', options);
-  }
-  const { cert, key, chain, pfx, passphrase } = options as Record<string, unknown>;
-  const secret = passphrase === undefined ? undefined : toBytes(passphrase, `${path}.passphrase`);
-  if (pfx !== undefined) {
-    if (cert !== undefined || key !== undefined || chain !== undefined) {
-      throw invalidArgValue(`${path}.pfx`, 'excludes cert, key and chain: give one or the other');
-    }
-    return fromPfx(pfx, secret, `${path}.pfx`, names);
-  }
-  const certificate = certificateBytes(cert, `${path}.cert`);
-  const rest = toList(chain).map((item, i) => certificateBytes(item, `${path}.chain[${i}]`));
-  if (isSigner(key)) {
-    if (secret !== undefined) {
-      throw invalidArgValue(`${path}.passphrase`, 'is for an encrypted key: a signer has none');
-    }
-    return fromSigner(certificate, rest, key, `${path}.key`, names);
-  }
-  return fromCertificate(certificate, rest, [privateKeyInput(key, secret, `${path}.key`)], names);
+const recentCredentials = new Recent<Credential>();
+
+/** As `Credential.from()`, but equal options give the same credential, parsed once. */
+export function sharedCredential(value: Credential | CredentialOptions): Credential {
+  return value instanceof Credential ? value : recentCredential(readCredential(value));
 }
 
-/** As `Credential.from()`, for what stands in an option called `name`. */
-export function credentialOption(value: unknown, name: string): Credential {
-  if (value instanceof Credential) return value;
-  return Credential.adopt(parse(value, name, inputNames(`${name}.`)));
+export function recentCredential(inputs: CredentialInputs): Credential {
+  const parts = new FingerprintParts();
+  describeCredential(inputs, parts);
+  return recentCredentials.get(parts.fingerprint(), () => makeCredential(inputs));
 }
 
-/** A credential from parts; of the keys, the one that belongs to the certificate is taken. */
-export function fromCertificate(
-  certificate: Uint8Array,
-  chain: Uint8Array[],
-  keys: PrivateKeyBytes[],
-  names: CredentialInputNames,
-): ParsedCredential {
+export function makeCredential(inputs: CredentialInputs): Credential {
+  return Credential.adopt(parse(inputs));
+}
+
+function parse(inputs: CredentialInputs): ParsedCredential {
+  const copies = new SecretCopies();
+  const make = (native: ConstructorParameters<typeof binding.Credential>[0]) =>
+    translated(
+      () => new binding.Credential(native),
+      (failure) => credentialError(failure, inputs.names()),
+    );
   try {
-    const native = translated(
-      () => new binding.Credential({ certificate, chain, keys }),
-      (failure) => credentialError(failure, names),
-    );
-    return { native, signer: null };
-  } finally {
-    for (const key of keys) if (key.ours) key.bytes.fill(0);
-  }
-}
-
-/** A credential for which `signer` signs. Whether it can is seen when it does. */
-export function fromSigner(
-  certificate: Uint8Array,
-  chain: Uint8Array[],
-  signer: Signer,
-  name: string,
-  names: CredentialInputNames,
-): ParsedCredential {
-  const schemes = declaredSchemes(signer, name);
-  const numbers = (schemes ?? []).map(signatureSchemeNumber);
-  const native = translated(
-    () => new binding.Credential({ certificate, chain, schemes: numbers }),
-    (failure) => credentialError(failure, names),
-  );
-  return { native, signer, schemes };
-}
-
-export function fromPfx(
-  pfx: unknown,
-  passphrase: Uint8Array | undefined,
-  name: string,
-  names: CredentialInputNames,
-): ParsedCredential {
-  // It is binary: a string of it was damaged when it was decoded.
-  if (!ArrayBuffer.isView(pfx)) {
-    throw invalidArgType(name, 'an instance of Buffer, TypedArray or DataView', pfx);
-  }
-  const bytes = toBytes(pfx, name);
-  const native = translated(
-    () => new binding.Credential({ pfx: bytes, passphrase }),
-    (failure) => credentialError(failure, names),
-  );
-  return { native, signer: null };
-}
-
-export function certificateBytes(value: unknown, name: string): Uint8Array {
-  return value instanceof X509Certificate ? value.raw : toBytes(value, name);
-}
-
-export interface PrivateKeyBytes extends NativeKeyInput {
-  /** The bytes are a copy made here, to be wiped after use. */
-  ours: boolean;
-}
-
-export function privateKeyInput(
-  value: unknown,
-  passphrase: Uint8Array | undefined,
-  name: string,
-): PrivateKeyBytes {
-  if (types.isKeyObject(value)) {
-    const key = value as KeyObject;
-    if (key.type !== 'private') {
-      throw invalidArgValue(name, `must be a private key, not a ${key.type} one`);
+    switch (inputs.kind) {
+      case 'pfx': {
+        const passphrase = copies.optional(inputs.passphrase);
+        return { native: make({ pfx: inputs.pfx, passphrase }), signer: null };
+      }
+      case 'signer': {
+        const { signer, schemes } = inputs;
+        // Whether it can sign is seen when it does.
+        const numbers = (schemes ?? []).map(signatureSchemeNumber);
+        return { native: make({ ...chainBytes(inputs), schemes: numbers }), signer, schemes };
+      }
+      case 'key': {
+        const keys = inputs.keys.map(({ key, passphrase }) => ({
+          bytes: copies.key(key),
+          passphrase: copies.optional(passphrase),
+        }));
+        return { native: make({ ...chainBytes(inputs), keys }), signer: null };
+      }
     }
-    return { bytes: key.export({ type: 'pkcs8', format: 'der' }), ours: true };
+  } finally {
+    copies.wipe();
   }
-  if (types.isCryptoKey(value)) {
-    throw invalidArgValue(
-      name,
-      'is a CryptoKey: give webCryptoSigner(key), which tls-client-cert/webcrypto exports',
-    );
+}
+
+function chainBytes(inputs: { certificate: RawCertificate; chain: readonly RawCertificate[] }) {
+  return {
+    certificate: certificateBytes(inputs.certificate),
+    chain: inputs.chain.map(certificateBytes),
+  };
+}
+
+export function certificateBytes(certificate: RawCertificate): Uint8Array {
+  return certificate instanceof X509Certificate ? certificate.raw : encode(certificate);
+}
+
+/** Secrets as bytes; what had to be copied for that does not stay behind. */
+class SecretCopies {
+  readonly #copies: Uint8Array[] = [];
+
+  of(secret: Raw): Uint8Array {
+    return typeof secret === 'string' ? this.#ours(encode(secret)) : secret;
   }
-  if (isPromiseLike(value)) {
-    throw invalidArgValue(name, 'is a promise: await it, or give a Signer, whose sign() may wait');
+
+  optional(secret: Raw | undefined): Uint8Array | undefined {
+    return secret === undefined ? undefined : this.of(secret);
   }
-  const copied = typeof value === 'string';
-  if (!copied && !ArrayBuffer.isView(value)) {
-    throw invalidArgType(
-      name,
-      'of type string or an instance of Buffer, TypedArray, DataView, KeyObject or Signer',
-      value,
-    );
+
+  key(key: Raw | KeyObject): Uint8Array {
+    if (typeof key === 'string' || key instanceof Uint8Array) return this.of(key);
+    return this.#ours(key.export({ type: 'pkcs8', format: 'der' }));
   }
-  return { bytes: toBytes(value, name), passphrase, ours: copied };
+
+  wipe(): void {
+    for (const copy of this.#copies) copy.fill(0);
+  }
+
+  #ours(copy: Uint8Array): Uint8Array {
+    this.#copies.push(copy);
+    return copy;
+  }
 }

@@ -7,25 +7,24 @@ export { CertificateRequest, DistinguishedName } from './certificate-request';
 export type { ClientAuth } from './client-auth';
 export { connect } from './connect';
 export { Connection, type ConnectionListener, type ConnectionResult } from './connection';
-export {
-  type Bytes,
-  type CertificateCredentialOptions,
-  type CertificateInput,
-  Credential,
-  type CredentialOptions,
-  type PfxCredentialOptions,
-  type PrivateKeyInput,
-} from './credential';
+export type {
+  KeyWithPassphrase,
+  PfxWithPassphrase,
+  SecureContextOptions,
+} from './context-options';
+export { Credential } from './credential';
+export type {
+  Bytes,
+  CertificateCredentialOptions,
+  CertificateInput,
+  CredentialOptions,
+  PfxCredentialOptions,
+  PrivateKeyInput,
+} from './credential-options';
 export { type ErrorDetails, TLSClientCertError, type TLSClientCertErrorCode } from './errors';
 export type { ConnectionOptions } from './options';
 export type { ProtocolOptions } from './protocol-options';
-export {
-  createSecureContext,
-  type KeyWithPassphrase,
-  type PfxWithPassphrase,
-  SecureContext,
-  type SecureContextOptions,
-} from './secure-context';
+export { createSecureContext, SecureContext } from './secure-context';
 export type { SignatureScheme } from './signature-schemes';
 export type { SignContext, Signer } from './signer';
 export { encodeEcdsaSignature } from './signers/ecdsa';

@@ -5,17 +5,21 @@ import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import tls, { type PeerCertificate } from 'node:tls';
 import { toBytes } from './bytes';
+import type { SecureContextOptions } from './context-options';
 import { Credential } from './credential';
 import { invalidArgType, invalidArgValue, outOfRange } from './errors';
 import { LONGEST_TIMEOUT } from './idle-timer';
-import { createSecureContext, SecureContext, type SecureContextOptions } from './secure-context';
+import { SecureContext, sharedContext } from './secure-context';
 import type { IdentityOptions } from './server-identity';
-import { defaultTrust } from './trust';
 import type { ClientCertCallback } from './types';
 
 /**
  * Options of a TLS connection, whatever carries it: those of {@link createSecureContext}, and these.
  * Names, types and defaults are those of `tls.connect()` unless a line says otherwise.
+ *
+ * Connections whose options for {@link createSecureContext} are equal share what is parsed of them, for a
+ * minute after the last was made; to say yourself how long, make a `secureContext`. Bytes are compared by
+ * content, objects such as `KeyObject` and {@link Signer} by identity.
  */
 export interface ProtocolOptions extends SecureContextOptions {
   /** Whom to connect to: what the server's certificate has to be made out for. */
@@ -109,7 +113,7 @@ export function normalizeProtocol(options: ProtocolOptions): ProtocolSettings {
   const { host, session, sessionCredential } = options;
   const tunnelled = tunnelledHost(options);
   const name = options.servername ?? host ?? tunnelled;
-  const secureContext = options.secureContext ?? contextFor(options);
+  const secureContext = options.secureContext ?? sharedContext(options);
   const clientCertCallback = options.clientCertCallback ?? null;
   const alpnProtocols = wireForm(options.ALPNProtocols);
   const mayAnswer =
@@ -198,45 +202,6 @@ function checkTypes(options: ProtocolOptions): void {
       sessionCredential,
     );
   }
-}
-
-const CONTEXT_OPTIONS: readonly (keyof SecureContextOptions)[] = [
-  'ca',
-  'cert',
-  'key',
-  'pfx',
-  'credential',
-  'passphrase',
-  'crl',
-  'ciphers',
-  'ecdhCurve',
-  'sigalgs',
-  'minVersion',
-  'maxVersion',
-  'secureOptions',
-  'allowPartialTrustChain',
-];
-
-let plainContext: { defaults: string; trust: unknown; context: SecureContext } | undefined;
-
-/** Connections without any context option share one: most programs have no other. */
-function contextFor(options: ProtocolOptions): SecureContext {
-  if (CONTEXT_OPTIONS.some((name) => options[name] !== undefined)) {
-    // The callback is the connection's: two connections may share a context and not the callback.
-    return createSecureContext({ ...options, clientCertCallback: undefined });
-  }
-  // Node lets programs change these.
-  const defaults = [
-    tls.DEFAULT_MIN_VERSION,
-    tls.DEFAULT_MAX_VERSION,
-    tls.DEFAULT_CIPHERS,
-    tls.DEFAULT_ECDH_CURVE,
-  ].join();
-  const trust = defaultTrust();
-  if (plainContext?.defaults !== defaults || plainContext.trust !== trust) {
-    plainContext = { defaults, trust, context: createSecureContext() };
-  }
-  return plainContext.context;
 }
 
 let warnedOfEnvironment = false;

@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import type { CertificateRequest } from './certificate-request';
-import { Credential } from './credential';
+import { Credential, sharedCredential } from './credential';
 import { describe, messageOf, TLSClientCertError } from './errors';
 import { isPromiseLike } from './is-promise-like';
 import { LazySignal } from './lazy-signal';
@@ -102,6 +102,7 @@ export class Question {
     value: ClientCertAnswer | typeof SUSPEND,
     settle: (outcome: Outcome) => void,
   ): void {
+    if (this.#over) return;
     if (value === SUSPEND) this.#suspend(request, settle);
     else settle(outcomeOf(value));
   }
@@ -170,7 +171,7 @@ function outcomeOf(answer: ClientCertAnswer | unknown): Outcome {
     return { kind: 'failure', error };
   }
   try {
-    return { kind: 'credential', credential: Credential.from(answer as never) };
+    return { kind: 'credential', credential: sharedCredential(answer as never) };
   } catch (error) {
     return { kind: 'failure', error: answerError(error) };
   }

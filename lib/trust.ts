@@ -21,12 +21,17 @@ export function defaultTrust(): NativeTrustStore {
   return cached.store;
 }
 
-/** A trust store of the caller's own authorities, or of the default ones when there are none. */
-export function customTrust(ca: Uint8Array[] | undefined, crls: Uint8Array[]): NativeTrustStore {
-  if (ca === undefined && crls.length === 0) return defaultTrust();
-  const options =
-    ca === undefined ? { authorities: [], crls, base: defaultTrust() } : { authorities: ca, crls };
-  return translated(() => new binding.TrustStore(options), contextError);
+/** @param authorities - The caller's own; without them, `base` is trusted, and these lists bind it. */
+export function customTrust(
+  authorities: Uint8Array[] | undefined,
+  crls: Uint8Array[],
+  base: NativeTrustStore | undefined,
+): NativeTrustStore {
+  if (base !== undefined && crls.length === 0) return base;
+  return translated(
+    () => new binding.TrustStore({ authorities: authorities ?? [], crls, base }),
+    contextError,
+  );
 }
 
 function parse(authorities: readonly string[]): NativeTrustStore {

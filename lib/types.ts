@@ -2,7 +2,8 @@
  * Types that several files share.
  */
 import type { CertificateRequest } from './certificate-request';
-import type { Credential, CredentialOptions } from './credential';
+import type { Credential } from './credential';
+import type { CredentialOptions } from './credential-options';
 
 /**
  * What a {@link ClientCertCallback} returns, when the socket is to emit `'suspend'` and the answer
@@ -15,7 +16,11 @@ declare const suspendBrand: unique symbol;
 /** The type of {@link SUSPEND}. Not `unique symbol`, which would widen where a function returns it. */
 export type Suspend = symbol & { readonly [suspendBrand]: true };
 
-/** A credential is sent; `null` and `undefined` decline, and the server decides. */
+/**
+ * A credential is sent; `null` and `undefined` decline, and the server decides. Options equal to those of
+ * an earlier answer are not parsed again within a minute; a `Credential` of your own lives as long as you
+ * keep it.
+ */
 export type ClientCertAnswer = Credential | CredentialOptions | null | undefined;
 
 /** The second argument of a {@link ClientCertCallback}. */

@@ -2,7 +2,8 @@
  * Where a selection takes its credentials from.
  */
 import type { CertificateRequest } from '../certificate-request';
-import { Credential, type CredentialOptions } from '../credential';
+import { Credential, sharedCredential } from '../credential';
+import type { CredentialOptions } from '../credential-options';
 import { invalidArgType } from '../errors';
 import type { ClientCertCallbackContext } from '../types';
 
@@ -64,7 +65,7 @@ export async function* credentialsOf(
       // Whoever looked until nobody cared any more need not look on.
       context.signal.throwIfAborted();
       if (!isCredentialLike(item)) throw wrongFind(i, item);
-      yield Credential.from(item);
+      yield sharedCredential(item);
     }
   }
 }

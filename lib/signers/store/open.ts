@@ -5,7 +5,11 @@ import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { parse } from 'node:path';
 import { binding, type NativeStoreContents, type NativeStoreKey } from '../../binding';
 import { toBytes } from '../../bytes';
-import type { Bytes, CertificateCredentialOptions, CertificateInput } from '../../credential';
+import type {
+  Bytes,
+  CertificateCredentialOptions,
+  CertificateInput,
+} from '../../credential-options';
 import { invalidArgType, invalidArgValue } from '../../errors';
 import { credentialError, INPUT_NAMES, publicError, translated } from '../../failures';
 import type { SignatureScheme } from '../../signature-schemes';
