@@ -17,10 +17,9 @@ TrustStoreWrap::TrustStoreWrap(const Napi::CallbackInfo& info) : Wrap(info) {
     const TrustStoreWrap* wrap = From(info.Env(), options.Get("base"));
     base = wrap->get();
   }
-  const bool plain = crls.empty() && base == nullptr;
-  auto made = ToBool(options.Get("system")) ? TrustStore::SystemDefault()
-              : plain ? TrustStore::Shared(authorities)
-                      : TrustStore::Create(authorities, crls, base);
+  auto made = ToBool(options.Get("system"))
+                  ? TrustStore::SystemDefault()
+                  : TrustStore::Shared(authorities, crls, base);
   if (!made.ok()) Throw(info.Env(), made.failure());
   store_ = std::move(made.value());
 }

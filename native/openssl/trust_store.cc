@@ -23,6 +23,19 @@ bool CopyAuthorities(X509_STORE* from, X509_STORE* to) {
   return copied;
 }
 
+// Tells each kind of input apart.
+Bytes DigestOf(const std::vector<BytesView>& authorities,
+               const std::vector<BytesView>& crls, const TrustStore* base) {
+  std::vector<BytesView> parts;
+  if (base != nullptr) parts.push_back(base->digest());
+  // An empty part, which no input is, between the kinds of input.
+  parts.emplace_back();
+  parts.insert(parts.end(), authorities.begin(), authorities.end());
+  parts.emplace_back();
+  parts.insert(parts.end(), crls.begin(), crls.end());
+  return Sha256(parts);
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const TrustStore>> TrustStore::Create(
@@ -67,25 +80,22 @@ Result<std::shared_ptr<const TrustStore>> TrustStore::Create(
                                             X509_V_FLAG_CRL_CHECK_ALL) != 1) {
     return Failure{FailureReason::kInternal, 0, "", ErrorStack::Take()};
   }
-  std::vector<BytesView> parts;
-  if (base) parts.push_back(base->digest_);
-  // An empty part, which no input is, between the kinds of input.
-  parts.emplace_back();
-  parts.insert(parts.end(), authorities.begin(), authorities.end());
-  parts.emplace_back();
-  parts.insert(parts.end(), crls.begin(), crls.end());
   return std::shared_ptr<const TrustStore>(
-      new TrustStore(std::move(store), has_default_paths, Sha256(parts)));
+      new TrustStore(std::move(store), has_default_paths,
+                     DigestOf(authorities, crls, base.get())));
 }
 
 Result<std::shared_ptr<const TrustStore>> TrustStore::Shared(
-    const std::vector<BytesView>& authorities) {
+    const std::vector<BytesView>& authorities,
+    const std::vector<BytesView>& crls,
+    const std::shared_ptr<const TrustStore>& base) {
+  if (base && base->has_default_paths_) return Create(authorities, crls, base);
   // Process-wide on purpose, and never destroyed: a worker may still be in
   // here while the main thread runs its exit handlers.
   static auto* mutex = new std::mutex;
   static auto* stores = new std::map<Bytes, std::weak_ptr<const TrustStore>>;
 
-  const Bytes key = Sha256(authorities);
+  const Bytes key = DigestOf(authorities, crls, base.get());
   std::lock_guard<std::mutex> lock(*mutex);
   const auto found = stores->find(key);
   if (found != stores->end()) {
@@ -94,7 +104,7 @@ Result<std::shared_ptr<const TrustStore>> TrustStore::Shared(
     }
     stores->erase(found);
   }
-  auto made = Create(authorities, {}, nullptr);
+  auto made = Create(authorities, crls, base);
   if (made.ok() && !key.empty()) (*stores)[key] = made.value();
   return made;
 }

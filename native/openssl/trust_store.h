@@ -22,10 +22,13 @@ class TrustStore {
       const std::vector<BytesView>& crls,
       const std::shared_ptr<const TrustStore>& base);
 
-  // The same bytes give the same store for as long as anyone in the process
-  // holds it: worker threads do not parse the bundled roots again.
+  // The same input gives the same store for as long as anyone in the process
+  // holds it: worker threads do not parse the bundled roots again. What is
+  // based on OpenSSL's own files is made each time, as these may change.
   static Result<std::shared_ptr<const TrustStore>> Shared(
-      const std::vector<BytesView>& authorities);
+      const std::vector<BytesView>& authorities,
+      const std::vector<BytesView>& crls = {},
+      const std::shared_ptr<const TrustStore>& base = nullptr);
 
   // OpenSSL's own files and folders (`node --use-openssl-ca`).
   static Result<std::shared_ptr<const TrustStore>> SystemDefault();

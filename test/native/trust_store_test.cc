@@ -129,6 +129,33 @@ TEST_CASE("trust store: the same bytes are one store while anyone holds it") {
   CHECK_FALSE(TrustStore::Shared({Text("nonsense")}).ok());
 }
 
+TEST_CASE("trust store: lists of revocations and a base count as well") {
+  const Bytes a = RootA();
+  const Bytes crl = CrlPem(ThePki().MakeCrl(true).get());
+  const Bytes other_crl = CrlPem(ThePki().MakeCrl(false).get());
+  const Store plain = TrustStore::Shared({a}).value();
+  const Store listed = TrustStore::Shared({a}, {crl}).value();
+  CHECK(listed != plain);
+  CHECK(TrustStore::Shared({a}, {crl}).value() == listed);
+  CHECK(TrustStore::Shared({a}, {other_crl}).value() != listed);
+  Bytes both = a;
+  both.insert(both.end(), crl.begin(), crl.end());
+  const Store as_authority = TrustStore::Shared({both}).value();
+  CHECK(TrustStore::Shared({}, {both}).value() != as_authority);
+  CHECK(Verdict(listed, ThePki().revoked_server) == "CERT_REVOKED");
+  CHECK(Verdict(plain, ThePki().revoked_server) == "OK");
+
+  const Store based = TrustStore::Shared({}, {crl}, plain).value();
+  CHECK(based != listed);
+  CHECK(TrustStore::Shared({}, {crl}, plain).value() == based);
+  CHECK(TrustStore::Shared({}, {crl}, TrustStore::Shared({RootB()}).value())
+            .value() != based);
+
+  const Store system = TrustStore::SystemDefault().value();
+  CHECK(TrustStore::Shared({}, {crl}, system).value() !=
+        TrustStore::Shared({}, {crl}, system).value());
+}
+
 TEST_CASE("trust store: shared among threads") {
   const Bytes a = RootA();
   const Store held = TrustStore::Shared({a}).value();
