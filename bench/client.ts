@@ -2,7 +2,9 @@
 import { measureHandshakes } from './clients/handshakes';
 import { measureLatency } from './clients/latency';
 import { measureHold } from './clients/memory';
+import { measureRequests } from './clients/requests';
 import { measureStall } from './clients/stalls';
+import { measureThroughput } from './clients/throughput';
 import { measureToken } from './clients/tokens';
 import { measureTransfer } from './clients/transfers';
 import type { Setup, Task } from './messages';
@@ -19,6 +21,10 @@ function measure(setup: Setup, task: Task): Promise<unknown> {
       return measureHold(setup, task);
     case 'transfer':
       return measureTransfer(setup, task);
+    case 'throughput':
+      return measureThroughput(setup, task);
+    case 'requests':
+      return measureRequests(setup, task);
     case 'latency':
       return measureLatency(setup, task);
   }

@@ -15,16 +15,22 @@ import { writeFile } from 'node:fs/promises';
 import { arch, availableParallelism, cpus, platform } from 'node:os';
 import { parseArgs } from 'node:util';
 import { createPki, removePki } from '../test/support/pki-build';
+import { Floor } from './floor';
 import type { Part } from './part';
 import { handshakes } from './parts/handshakes';
 import { memory } from './parts/memory';
 import { postHandshake } from './parts/post-handshake';
+import { requests } from './parts/requests';
 import { resumeLatency } from './parts/resume-latency';
 import { signers } from './parts/signers';
+import { receive, send } from './parts/throughput';
 import { tokens } from './parts/tokens';
 import { stopAll } from './processes';
 
 const PARTS: Readonly<Record<string, Part>> = {
+  receive,
+  send,
+  requests,
   handshakes,
   memory,
   'post-handshake': postHandshake,
@@ -45,9 +51,10 @@ const { values: options } = parseArgs({
     rounds: { type: 'string', default: '11' },
     handshakes: { type: 'string', default: '200' },
     connections: { type: 'string', default: '1000' },
-    megabytes: { type: 'string', default: '256' },
+    megabytes: { type: 'string' },
     every: { type: 'string', default: '10' },
     answers: { type: 'string', default: '100' },
+    requests: { type: 'string', default: '10000' },
     json: { type: 'string' },
   },
 });
@@ -72,9 +79,10 @@ async function main(): Promise<void> {
     rounds: positive('rounds'),
     handshakes: positive('handshakes'),
     connections: positive('connections'),
-    megabytes: positive('megabytes'),
+    megabytes: options.megabytes === undefined ? undefined : positive('megabytes'),
     every: positive('every'),
     answers: positive('answers'),
+    requests: positive('requests'),
   };
   const pki = await createPki();
   const keys = {
@@ -97,14 +105,20 @@ async function main(): Promise<void> {
     `Node ${machine.node}, OpenSSL ${machine.openssl}, ${machine.platform} ${machine.arch}, ` +
       `${machine.cores} × ${machine.cpu}`,
   );
+  let compiled: Promise<Floor> | undefined;
+  const floor = () => {
+    compiled ??= Floor.compile(pki);
+    return compiled;
+  };
   const results: Record<string, object> = {};
   try {
     for (const [name, part] of parts) {
       console.log();
-      results[name] = await part({ pki, keys, ...sizes });
+      results[name] = await part({ pki, keys, floor, ...sizes });
     }
   } finally {
     await removePki(pki.dir);
+    await compiled?.then((it) => it.remove());
   }
   if (options.json !== undefined) {
     await writeFile(options.json, `${JSON.stringify({ ...machine, ...results }, null, 2)}\n`);

@@ -49,6 +49,13 @@ export type TransferKind = (typeof TRANSFERS)[number];
 export const DIRECTIONS = ['download', 'upload'] as const;
 export type Direction = (typeof DIRECTIONS)[number];
 
+/** Whose client: Node's own, this package's, and this one's kept off the socket. */
+export const CLIENTS = ['node', 'ours', 'ours-stream'] as const;
+export type ClientKind = (typeof CLIENTS)[number];
+
+export const THROUGHPUT_DIRECTIONS = ['receive', 'send'] as const;
+export type ThroughputDirection = (typeof THROUGHPUT_DIRECTIONS)[number];
+
 export const MOMENTS = ['tls12', 'tls13', 'post-handshake'] as const;
 export type Moment = (typeof MOMENTS)[number];
 
@@ -97,6 +104,24 @@ export interface TransferTask {
   readonly every: number;
 }
 
+export interface ThroughputTask {
+  readonly task: 'throughput';
+  readonly kind: ClientKind;
+  readonly direction: ThroughputDirection;
+  readonly bytes: number;
+}
+
+export interface RequestsTask {
+  readonly task: 'requests';
+  readonly kind: ClientKind;
+  /** Each has one request under way. */
+  readonly connections: number;
+  /** Requests, on all connections together. */
+  readonly count: number;
+  /** Bytes of a request, and of its reply. */
+  readonly size: number;
+}
+
 export interface LatencyTask {
   readonly task: 'latency';
   /** `'signature'`: no connection, the least that any answer costs. */
@@ -104,7 +129,15 @@ export interface LatencyTask {
   readonly count: number;
 }
 
-export type Task = HandshakesTask | StallTask | TokenTask | HoldTask | TransferTask | LatencyTask;
+export type Task =
+  | HandshakesTask
+  | StallTask
+  | TokenTask
+  | HoldTask
+  | TransferTask
+  | ThroughputTask
+  | RequestsTask
+  | LatencyTask;
 
 /** Per handshake, in microseconds. */
 export interface HandshakeSample {
@@ -130,6 +163,16 @@ export interface HoldSample {
 export interface TransferSample {
   readonly cpu: number;
   readonly wall: number;
+}
+
+/** In microseconds. */
+export interface RequestsSample {
+  /** Per request. */
+  readonly cpu: number;
+  readonly wall: number;
+  /** From a request's write to the last byte of its reply, by share of the requests. */
+  readonly p50: number;
+  readonly p99: number;
 }
 
 /** One for each answer, in microseconds. */

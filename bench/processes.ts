@@ -6,10 +6,15 @@ import type { Credentials, Ports, Reply, Setup, Task } from './messages';
 
 const children = new Set<ChildProcess>();
 
-function start(file: string): ChildProcess {
-  const child = fork(join(__dirname, file), { execArgv: process.execArgv });
+/** Has {@link stopAll} end the process: by its channel, or by its input. */
+export function adopt<Child extends ChildProcess>(child: Child): Child {
   children.add(child);
+  child.once('exit', () => children.delete(child));
   return child;
+}
+
+function start(file: string): ChildProcess {
+  return adopt(fork(join(__dirname, file), { execArgv: process.execArgv }));
 }
 
 async function ask<T>(child: ChildProcess, message: object): Promise<T> {
@@ -47,7 +52,6 @@ export class Client {
     const gone = once(this.#child, 'exit');
     this.#child.disconnect();
     await gone;
-    children.delete(this.#child);
   }
 }
 
@@ -65,5 +69,8 @@ export function startNodeServer(keys: Credentials): Promise<Ports> {
 }
 
 export function stopAll(): void {
-  for (const child of children) if (child.connected) child.disconnect();
+  for (const child of children) {
+    if (child.connected) child.disconnect();
+    child.stdin?.end();
+  }
 }

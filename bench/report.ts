@@ -16,6 +16,11 @@ export function summarize(values: readonly number[]): Summary {
   };
 }
 
+/** Each beside the other of its round: what slowed the machine down then slowed down both. */
+export function ratios(own: readonly number[], other: readonly number[]): Summary {
+  return summarize(own.map((value, round) => value / (other[round] ?? Number.NaN)));
+}
+
 /** Of values in ascending order; between two of them it is interpolated. */
 export function quantile(sorted: readonly number[], share: number): number {
   const position = (sorted.length - 1) * share;

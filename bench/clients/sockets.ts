@@ -8,7 +8,7 @@ import {
   createSecureContext,
   type Signer,
 } from '../../lib/index';
-import type { HandshakeKind, Setup, SignerKind } from '../messages';
+import type { ClientKind, HandshakeKind, Setup, SignerKind } from '../messages';
 
 export type Socket = ReturnType<typeof connect> | tls.TLSSocket;
 export type Opener = () => Socket;
@@ -70,6 +70,28 @@ export function openers(setup: Setup): Record<HandshakeKind | SignerKind, () => 
     suspended: () =>
       asking((credential) => () => new Promise((resolve) => setImmediate(resolve, credential))),
   };
+}
+
+/** What has to be the same on both sides of a comparison, the C client's included. */
+export const PARAMETERS = {
+  minVersion: 'TLSv1.3',
+  ciphers: 'TLS_AES_256_GCM_SHA384',
+  ecdhCurve: 'X25519',
+} as const;
+
+/** The same connection by each client. What they share is made here, once. */
+export function openerOf(setup: Setup, kind: ClientKind): Opener {
+  const { serverCa: ca, clientCert: cert, clientKey: key } = setup.keys;
+  const to = { ...ADDRESS, port: setup.port };
+  if (kind === 'node') {
+    const secureContext = tls.createSecureContext({ ...PARAMETERS, ca, cert, key });
+    return () => tls.connect({ ...to, secureContext });
+  }
+  const credential = credentialOf(setup);
+  const clientCertCallback = () => credential;
+  const secureContext = createSecureContext({ ...PARAMETERS, ca, clientCertCallback });
+  const transport = kind === 'ours-stream' ? { transport: 'stream' as const } : {};
+  return () => connect({ ...to, ...transport, secureContext });
 }
 
 export function settled<S extends Socket>(socket: S, event: string): Promise<S> {

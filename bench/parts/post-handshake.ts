@@ -28,6 +28,7 @@ const NAMES: Record<TransferKind, string> = {
 
 const MEGABYTE = 1e6;
 const WARM_UP_MEGABYTES = 64;
+const DEFAULT_MEGABYTES = 256;
 
 /** Of one round: the same process, one after the other. */
 interface Pair {
@@ -59,7 +60,15 @@ async function measurePair(
   return { without: await run(0), with: await run(task.every) };
 }
 
-async function measure({ pki, keys, rounds, megabytes, every }: PartOptions): Promise<Measured[]> {
+interface Sizes {
+  readonly megabytes: number;
+  readonly every: number;
+}
+
+async function measure(
+  { pki, keys, rounds }: PartOptions,
+  { megabytes, every }: Sizes,
+): Promise<Measured[]> {
   const server = await startPythonServer({
     identity: pki.server,
     clientCa: pki.clientCaA.certPath,
@@ -89,7 +98,7 @@ async function measure({ pki, keys, rounds, megabytes, every }: PartOptions): Pr
   }
 }
 
-function rowsOf(all: Measured[], direction: Direction, { megabytes, every }: PartOptions) {
+function rowsOf(all: Measured[], direction: Direction, { megabytes, every }: Sizes) {
   const requests = Math.floor(megabytes / every);
   const reference = all.find(({ kind }) => kind === 'node')?.pairs[direction] ?? [];
   return all.map(({ kind, pairs: { [direction]: pairs } }) => {
@@ -116,11 +125,11 @@ function rowsOf(all: Measured[], direction: Direction, { megabytes, every }: Par
 }
 
 export async function postHandshake(options: PartOptions): Promise<object> {
-  const { rounds, megabytes, every } = options;
+  const { rounds, every, megabytes = DEFAULT_MEGABYTES } = options;
   if (every > megabytes) throw new Error('--every takes no more than --megabytes');
-  const measured = await measure(options);
+  const measured = await measure(options, { megabytes, every });
   const rows = Object.fromEntries(
-    DIRECTIONS.map((direction) => [direction, rowsOf(measured, direction, options)]),
+    DIRECTIONS.map((direction) => [direction, rowsOf(measured, direction, { megabytes, every })]),
   ) as Record<Direction, ReturnType<typeof rowsOf>>;
   console.log(
     `Data over TLS 1.3, ${megabytes} MB on one connection, without and with a request for the ` +

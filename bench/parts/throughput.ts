@@ -1,0 +1,87 @@
+/** What a gigabyte costs, received or sent, beside `node:tls` and the C floor. */
+import {
+  CLIENTS,
+  type ClientKind,
+  type ThroughputDirection,
+  type TransferSample,
+} from '../messages';
+import type { Part, PartOptions } from '../part';
+import { startClients } from '../processes';
+import { printTable, ratios, show, summarize } from '../report';
+
+type Row = ClientKind | 'floor';
+
+const ROWS: readonly Row[] = [...CLIENTS, 'floor'];
+
+const NAMES: Record<Row, string> = {
+  node: 'node:tls',
+  ours: 'ours',
+  'ours-stream': "ours, transport: 'stream'",
+  floor: 'C over blocking sockets',
+};
+
+const MEGABYTE = 1e6;
+const WARM_UP_MEGABYTES = 128;
+const DEFAULT_MEGABYTES = 512;
+
+async function measure(
+  direction: ThroughputDirection,
+  { keys, rounds, floor: compile }: PartOptions,
+  megabytes: number,
+) {
+  const floor = await compile();
+  const port = await floor.startServer();
+  const clients = startClients(CLIENTS, () => ({ keys, port }));
+  const run = (row: Row, bytes: number): Promise<TransferSample> => {
+    if (row === 'floor') return floor.run(direction, port, bytes);
+    const client = clients.get(row);
+    if (client === undefined) throw new Error(`there is no client ${row}`);
+    return client.run({ task: 'throughput', kind: row, direction, bytes });
+  };
+  const samples: Record<Row, TransferSample[]> = {
+    node: [],
+    ours: [],
+    'ours-stream': [],
+    floor: [],
+  };
+  for (const row of ROWS) await run(row, WARM_UP_MEGABYTES * MEGABYTE);
+  for (let round = 0; round < rounds; round++) {
+    for (const row of ROWS) samples[row].push(await run(row, megabytes * MEGABYTE));
+  }
+  for (const client of clients.values()) await client.stop();
+  return samples;
+}
+
+function throughput(direction: ThroughputDirection): Part {
+  return async (options) => {
+    const { rounds, megabytes = DEFAULT_MEGABYTES } = options;
+    const samples = await measure(direction, options, megabytes);
+    const cpu = (row: Row) => samples[row].map((sample) => sample.cpu);
+    const rows = ROWS.map((row) => ({
+      name: NAMES[row],
+      kind: row,
+      perGigabyte: summarize(cpu(row).map((seconds) => (seconds * 1000) / megabytes)),
+      besideNode: ratios(cpu(row), cpu('node')),
+      besideFloor: ratios(cpu(row), cpu('floor')),
+      rate: summarize(samples[row].map(({ wall }) => megabytes / wall)),
+    }));
+    console.log(
+      `To ${direction} ${megabytes} MB on one connection, TLS 1.3, AES-256-GCM: median (middle half) ` +
+        `of ${rounds} interleaved rounds.\n`,
+    );
+    printTable([
+      ['', 'client CPU, s/GB', 'beside node:tls', 'beside C', 'wall, MB/s'],
+      ...rows.map(({ name, perGigabyte, besideNode, besideFloor, rate }) => [
+        name,
+        show(perGigabyte, 2),
+        show(besideNode, 2),
+        show(besideFloor, 2),
+        show(rate),
+      ]),
+    ]);
+    return { rounds, megabytes, rows };
+  };
+}
+
+export const receive = throughput('receive');
+export const send = throughput('send');
