@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Pki } from '../test/support/pki';
 import { adopt } from './processes';
+import type { Runner } from './rounds';
 
 const run = promisify(execFile);
 
@@ -66,8 +67,16 @@ export class Floor {
     return Number(port);
   }
 
-  /** A process of its own each time: the amount is bytes, or handshakes. */
-  async run(work: FloorWork, port: number, amount: number): Promise<FloorSample> {
+  /** A process of its own each time, which needs no warm-up; the amount is bytes, or handshakes. */
+  runner(work: FloorWork, port: number, amount: number): Runner<FloorSample> {
+    return { run: () => this.#run(work, port, amount), stop: async () => {} };
+  }
+
+  remove(): Promise<void> {
+    return rm(this.#folder, { recursive: true, force: true });
+  }
+
+  async #run(work: FloorWork, port: number, amount: number): Promise<FloorSample> {
     const { serverCa, clients } = this.#pki;
     const { certPath, keyPath } = clients.ec256;
     const { stdout } = await run(join(this.#folder, 'client'), [
@@ -75,9 +84,5 @@ export class Floor {
       ...[work, String(port), String(amount)],
     ]);
     return JSON.parse(stdout) as FloorSample;
-  }
-
-  remove(): Promise<void> {
-    return rm(this.#folder, { recursive: true, force: true });
   }
 }

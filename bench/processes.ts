@@ -3,6 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Credentials, Ports, Reply, Setup, Task } from './messages';
+import type { Runner } from './rounds';
 
 const children = new Set<ChildProcess>();
 
@@ -53,6 +54,17 @@ export class Client {
     this.#child.disconnect();
     await gone;
   }
+}
+
+/** A client that does one task over and over, once it has done `warmUp`. */
+export async function startRunner<Sample>(
+  setup: Setup,
+  task: Task,
+  warmUp: Task,
+): Promise<Runner<Sample>> {
+  const client = new Client(setup);
+  await client.run(warmUp);
+  return { run: () => client.run<Sample>(task), stop: () => client.stop() };
 }
 
 /** One process for each kind, so that none profits from another's warm code. */

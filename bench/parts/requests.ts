@@ -1,8 +1,9 @@
 /** Small requests over connections that are kept, and how long a single one takes. */
 import { CLIENTS, type ClientKind, type RequestsSample } from '../messages';
 import type { PartOptions } from '../part';
-import { startClients } from '../processes';
+import { startRunner } from '../processes';
 import { printTable, ratios, type Summary, show, summarize } from '../report';
+import { interleave } from '../rounds';
 
 const NAMES: Record<ClientKind, string> = {
   node: 'node:tls',
@@ -12,27 +13,20 @@ const NAMES: Record<ClientKind, string> = {
 
 const SIZE = 1024;
 const CONNECTIONS = 50;
-const WARM_UP = 5000;
+const WARM_UP = 10_000;
 
 type Samples = Record<ClientKind, RequestsSample[]>;
 
-async function measure(
+function measure(
   { keys, rounds }: PartOptions,
   port: number,
   connections: number,
   count: number,
 ): Promise<Samples> {
-  const clients = startClients(CLIENTS, () => ({ keys, port }));
-  const task = { task: 'requests', size: SIZE, connections } as const;
-  const samples: Samples = { node: [], ours: [], 'ours-stream': [] };
-  for (const [kind, client] of clients) await client.run({ ...task, kind, count: WARM_UP });
-  for (let round = 0; round < rounds; round++) {
-    for (const [kind, client] of clients) {
-      samples[kind].push(await client.run({ ...task, kind, count }));
-    }
-  }
-  for (const client of clients.values()) await client.stop();
-  return samples;
+  return interleave(CLIENTS, rounds, (kind) => {
+    const task = { task: 'requests', kind, size: SIZE, connections, count } as const;
+    return startRunner({ keys, port }, task, { ...task, count: WARM_UP });
+  });
 }
 
 function rowsOf(samples: Samples) {

@@ -6,8 +6,9 @@ import {
   type TransferSample,
 } from '../messages';
 import type { Part, PartOptions } from '../part';
-import { startClients } from '../processes';
+import { startRunner } from '../processes';
 import { printTable, ratios, show, summarize } from '../report';
+import { interleave } from '../rounds';
 
 type Row = ClientKind | 'floor';
 
@@ -22,34 +23,21 @@ const NAMES: Record<Row, string> = {
 
 const MEGABYTE = 1e6;
 const WARM_UP_MEGABYTES = 128;
-const DEFAULT_MEGABYTES = 512;
+const DEFAULT_MEGABYTES = 256;
 
 async function measure(
   direction: ThroughputDirection,
   { keys, rounds, floor: compile }: PartOptions,
   megabytes: number,
-) {
+): Promise<Record<Row, TransferSample[]>> {
   const floor = await compile();
   const port = await floor.startServer();
-  const clients = startClients(CLIENTS, () => ({ keys, port }));
-  const run = (row: Row, bytes: number): Promise<TransferSample> => {
-    if (row === 'floor') return floor.run(direction, port, bytes);
-    const client = clients.get(row);
-    if (client === undefined) throw new Error(`there is no client ${row}`);
-    return client.run({ task: 'throughput', kind: row, direction, bytes });
-  };
-  const samples: Record<Row, TransferSample[]> = {
-    node: [],
-    ours: [],
-    'ours-stream': [],
-    floor: [],
-  };
-  for (const row of ROWS) await run(row, WARM_UP_MEGABYTES * MEGABYTE);
-  for (let round = 0; round < rounds; round++) {
-    for (const row of ROWS) samples[row].push(await run(row, megabytes * MEGABYTE));
-  }
-  for (const client of clients.values()) await client.stop();
-  return samples;
+  return interleave(ROWS, rounds, async (row) => {
+    const bytes = megabytes * MEGABYTE;
+    if (row === 'floor') return floor.runner(direction, port, bytes);
+    const task = { task: 'throughput', kind: row, direction, bytes } as const;
+    return startRunner({ keys, port }, task, { ...task, bytes: WARM_UP_MEGABYTES * MEGABYTE });
+  });
 }
 
 function throughput(direction: ThroughputDirection): Part {
