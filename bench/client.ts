@@ -1,8 +1,10 @@
 /** A client's process. It measures one kind of connection, so that no other shares its heap or JIT. */
+import { measureCrowd } from './clients/crowd';
 import { measureHandshakes } from './clients/handshakes';
 import { measureLatency } from './clients/latency';
 import { measureHold } from './clients/memory';
 import { measureRequests } from './clients/requests';
+import { measureResumptions } from './clients/resumptions';
 import { measureStall } from './clients/stalls';
 import { measureThroughput } from './clients/throughput';
 import { measureToken } from './clients/tokens';
@@ -13,6 +15,10 @@ function measure(setup: Setup, task: Task): Promise<unknown> {
   switch (task.task) {
     case 'handshakes':
       return measureHandshakes(setup, task);
+    case 'resumptions':
+      return measureResumptions(setup, task);
+    case 'crowd':
+      return measureCrowd(setup, task);
     case 'stall':
       return measureStall(setup, task);
     case 'token':

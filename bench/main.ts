@@ -1,91 +1,51 @@
 /**
- * Measures this package beside `node:tls`: handshakes, memory, data with requests in between, how
- * fast an answer leaves, and what a signer costs.
+ * Measures this package beside `node:tls` and beside a small C client: data, requests, handshakes,
+ * memory, and thousands of connections at once.
  *
  *     npm run bench
- *     npm run bench -- --only post-handshake --megabytes 1024
+ *     npm run bench -- --only receive --only send --megabytes 2000
+ *     npm run bench -- --compare old.json
  *     npm run bench -- --rounds 21 --json result.json
  *
- * The server is another process, and so is each row of a table: a row's CPU time is that of its
- * whole process, collector and compiler threads included, and no row profits from another's warm
- * code. Rounds are interleaved, so that a slow moment of the machine hits all rows alike; a ratio
- * is taken within its round.
+ * How a fair reading is made. The server is another process, and so is each row of a table: a row's
+ * CPU time is that of its whole process, collector and compiler threads included, and no row profits
+ * from another's warm code. Rounds are interleaved, so that a slow moment of the machine hits all
+ * rows alike; a ratio is taken within its round, and the median of the ratios is read with its
+ * spread. All clients have the same cipher suite, group, certificates and checks, and share what
+ * they can: a context that is made once. Seconds differ from machine to machine and from minute to
+ * minute, ratios less; where a spread is wide, the machine was busy: run it again.
  */
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { arch, availableParallelism, cpus, platform } from 'node:os';
-import { parseArgs } from 'node:util';
+import { join, relative } from 'node:path';
 import { createPki, removePki } from '../test/support/pki-build';
+import { caveats, compare, comparisonTable } from './compare';
 import { Floor } from './floor';
-import type { Part } from './part';
-import { handshakes } from './parts/handshakes';
-import { memory } from './parts/memory';
-import { postHandshake } from './parts/post-handshake';
-import { requests } from './parts/requests';
-import { resumeLatency } from './parts/resume-latency';
-import { signers } from './parts/signers';
-import { receive, send } from './parts/throughput';
-import { tokens } from './parts/tokens';
+import type { Credentials } from './messages';
+import { type BenchOptions, parseOptions } from './options';
+import type { Sizes } from './part';
+import { PARTS, type PartName } from './parts/index';
+import { picture } from './picture';
 import { stopAll } from './processes';
+import { type RunRecord, readRecord, recordText } from './record';
+import { printTable } from './report';
+import { judge, verdictTable } from './summary';
+import type { Figures } from './targets';
 
-const PARTS: Readonly<Record<string, Part>> = {
-  receive,
-  send,
-  requests,
-  handshakes,
-  memory,
-  'post-handshake': postHandshake,
-  'resume-latency': resumeLatency,
-  signers,
-  tokens,
+const FOLDER = join(__dirname, '../docs/bench');
+
+const machine = {
+  node: process.versions.node,
+  openssl: process.versions.openssl,
+  platform: platform(),
+  arch: arch(),
+  cpu: cpus()[0]?.model,
+  cores: availableParallelism(),
 };
 
-/** `tokens` needs SoftHSM, OpenSC and OpenSSL's PKCS#11 engine. */
-function isSelfContained(part: string): boolean {
-  return part !== 'tokens';
-}
-
-const { values: options } = parseArgs({
-  options: {
-    /** The parts to run, `--only` before each; default: all that need nothing installed. */
-    only: { type: 'string', multiple: true, default: Object.keys(PARTS).filter(isSelfContained) },
-    rounds: { type: 'string', default: '11' },
-    handshakes: { type: 'string', default: '200' },
-    connections: { type: 'string', default: '1000' },
-    megabytes: { type: 'string' },
-    every: { type: 'string', default: '10' },
-    answers: { type: 'string', default: '100' },
-    requests: { type: 'string', default: '10000' },
-    json: { type: 'string' },
-  },
-});
-
-function positive(name: Exclude<keyof typeof options, 'only' | 'json'>): number {
-  const value = Number(options[name]);
-  if (Number.isInteger(value) && value > 0) return value;
-  throw new Error(`--${name} takes a positive whole number`);
-}
-
-function chosenParts(): [string, Part][] {
-  return options.only.map((name) => {
-    const part = Object.hasOwn(PARTS, name) ? PARTS[name] : undefined;
-    if (part !== undefined) return [name, part];
-    throw new Error(`--only takes one of ${Object.keys(PARTS).join(', ')}`);
-  });
-}
-
-async function main(): Promise<void> {
-  const parts = chosenParts();
-  const sizes = {
-    rounds: positive('rounds'),
-    handshakes: positive('handshakes'),
-    connections: positive('connections'),
-    megabytes: options.megabytes === undefined ? undefined : positive('megabytes'),
-    every: positive('every'),
-    answers: positive('answers'),
-    requests: positive('requests'),
-  };
+async function measure(names: readonly PartName[], sizes: Sizes): Promise<RunRecord> {
   const pki = await createPki();
-  const keys = {
+  const keys: Credentials = {
     serverCert: pki.server.cert,
     serverKey: pki.server.key,
     serverCa: pki.serverCa.cert,
@@ -93,39 +53,59 @@ async function main(): Promise<void> {
     clientKey: pki.clients.ec256.key,
     clientCa: pki.clientCaA.cert,
   };
-  const machine = {
-    node: process.versions.node,
-    openssl: process.versions.openssl,
-    platform: platform(),
-    arch: arch(),
-    cpu: cpus()[0]?.model,
-    cores: availableParallelism(),
-  };
-  console.log(
-    `Node ${machine.node}, OpenSSL ${machine.openssl}, ${machine.platform} ${machine.arch}, ` +
-      `${machine.cores} × ${machine.cpu}`,
-  );
   let compiled: Promise<Floor> | undefined;
   const floor = () => {
     compiled ??= Floor.compile(pki);
     return compiled;
   };
-  const results: Record<string, object> = {};
+  let figures: Figures = {};
+  const parts: Record<string, unknown> = {};
   try {
-    for (const [name, part] of parts) {
+    for (const name of names) {
       console.log();
-      results[name] = await part({ pki, keys, floor, ...sizes });
+      const { figures: found, ...details } = await PARTS[name]({ pki, keys, floor, ...sizes });
+      figures = { ...figures, ...found };
+      parts[name] = details;
     }
   } finally {
     await removePki(pki.dir);
     await compiled?.then((it) => it.remove());
   }
-  if (options.json !== undefined) {
-    await writeFile(options.json, `${JSON.stringify({ ...machine, ...results }, null, 2)}\n`);
-  }
+  return { ...machine, settings: { ...sizes }, verdicts: judge(figures), parts };
 }
 
-main()
+/** The result of all targets, for the documents: named by Node's major version and nothing else. */
+async function publish(record: RunRecord): Promise<void> {
+  const path = join(FOLDER, `node-${machine.node.split('.')[0]}`);
+  await mkdir(FOLDER, { recursive: true });
+  await writeFile(`${path}.json`, recordText(record));
+  await writeFile(`${path}.svg`, picture(record));
+  console.log(`\nWritten: ${relative(process.cwd(), path)}.json and .svg`);
+}
+
+async function main({ names, sizes, json, compareWith, write }: BenchOptions): Promise<void> {
+  // Before it takes all that time; and it may be the file that is about to be written.
+  const older = compareWith === undefined ? undefined : await readRecord(compareWith);
+  const { node, openssl, cores, cpu } = machine;
+  console.log(
+    `Node ${node}, OpenSSL ${openssl}, ${machine.platform} ${machine.arch}, ${cores} × ${cpu}`,
+  );
+  const record = await measure(names, sizes);
+  if (record.verdicts.length > 0) {
+    console.log('\nBeside the targets, by client CPU where nothing else is said:\n');
+    printTable(verdictTable(record.verdicts));
+  }
+  if (older !== undefined) {
+    console.log(`\nBeside ${compareWith}:\n`);
+    for (const sentence of caveats(older, record)) console.log(sentence);
+    printTable(comparisonTable(compare(older.verdicts, record.verdicts)));
+  }
+  if (json !== undefined) await writeFile(json, recordText(record));
+  if (write) await publish(record);
+}
+
+Promise.resolve()
+  .then(() => main(parseOptions(process.argv.slice(2))))
   .catch((error: unknown) => {
     console.error(`The benchmark failed: ${error instanceof Error ? error.message : error}`);
     process.exitCode = 1;

@@ -16,6 +16,8 @@ export interface Ports {
   readonly greeting: number;
   /** Keeps clients and says nothing. */
   readonly silent: number;
+  /** Sends back what comes behind a first line. */
+  readonly echo: number;
 }
 
 /** What a client's process is told first. */
@@ -25,7 +27,7 @@ export interface Setup {
 }
 
 /** The names of what is measured; the files in `clients/` say what each does. */
-export const HANDSHAKES = ['node', 'at-once', 'suspended', 'static'] as const;
+export const HANDSHAKES = ['node', 'at-once', 'at-once-stream', 'suspended', 'static'] as const;
 export type HandshakeKind = (typeof HANDSHAKES)[number];
 
 /** The same key: in memory, behind a signer that answers at once, or after one turn of the loop. */
@@ -69,6 +71,13 @@ export interface HandshakesTask {
   readonly concurrency: number;
 }
 
+export interface ResumptionsTask {
+  readonly task: 'resumptions';
+  readonly kind: ClientKind;
+  readonly count: number;
+  readonly concurrency: number;
+}
+
 export interface StallTask {
   readonly task: 'stall';
   readonly kind: StallKind;
@@ -95,6 +104,13 @@ export interface HoldTask {
   readonly count: number;
 }
 
+export interface CrowdTask {
+  readonly task: 'crowd';
+  readonly kind: Exclude<ClientKind, 'node'>;
+  /** Handshakes suspended at once. */
+  readonly count: number;
+}
+
 export interface TransferTask {
   readonly task: 'transfer';
   readonly kind: TransferKind;
@@ -114,8 +130,9 @@ export interface ThroughputTask {
 export interface RequestsTask {
   readonly task: 'requests';
   readonly kind: ClientKind;
-  /** Each has one request under way. */
   readonly connections: number;
+  /** Requests at a time, on different connections; all connections take their turn. */
+  readonly underWay: number;
   /** Requests, on all connections together. */
   readonly count: number;
   /** Bytes of a request, and of its reply. */
@@ -131,9 +148,11 @@ export interface LatencyTask {
 
 export type Task =
   | HandshakesTask
+  | ResumptionsTask
   | StallTask
   | TokenTask
   | HoldTask
+  | CrowdTask
   | TransferTask
   | ThroughputTask
   | RequestsTask
@@ -157,6 +176,19 @@ export interface HoldSample {
   readonly rss: number;
   readonly heap: number;
   readonly external: number;
+}
+
+/** Of all connections' life: those that are suspended at once, then answered. */
+export interface CrowdSample {
+  /** Those whose server accepted their answer in the end. */
+  readonly held: number;
+  /** Per connection, in bytes. */
+  readonly rss: number;
+  /** The event loop's delay in milliseconds, 99th percentile, before there are any and with all. */
+  readonly delayBefore: number;
+  readonly delayWith: number;
+  /** CPU seconds per second while all are suspended. */
+  readonly load: number;
 }
 
 /** In seconds. */

@@ -17,12 +17,13 @@ export async function interleave<Row extends string, Sample>(
   rows: readonly Row[],
   rounds: number,
   start: (row: Row) => Promise<Runner<Sample>>,
+  roundsPerProcess = ROUNDS_PER_PROCESS,
 ): Promise<Record<Row, Sample[]>> {
   const samples = new Map<Row, Sample[]>(rows.map((row) => [row, []]));
-  for (let done = 0; done < rounds; done += ROUNDS_PER_PROCESS) {
+  for (let done = 0; done < rounds; done += roundsPerProcess) {
     const runners: [Row, Runner<Sample>][] = [];
     for (const row of rows) runners.push([row, await start(row)]);
-    const here = Math.min(ROUNDS_PER_PROCESS, rounds - done);
+    const here = Math.min(roundsPerProcess, rounds - done);
     for (let round = 0; round < here; round++) {
       for (const [row, runner] of rotated(runners, done + round)) {
         samples.get(row)?.push(await runner.run());

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createServer, type TLSSocket } from 'node:tls';
 import type { Credentials, Ports } from './messages';
+import { PARAMETERS } from './parameters';
 
 /** What a client gets to read: the proof that its certificate was accepted. */
 const GREETING = '!';
@@ -14,7 +15,7 @@ async function listen(keys: Credentials, onClient: (socket: TLSSocket) => void):
     ca: keys.clientCa,
     requestCert: true,
     rejectUnauthorized: true,
-    minVersion: 'TLSv1.3',
+    ...PARAMETERS,
     // Suspended handshakes are kept for as long as the benchmark takes.
     handshakeTimeout: 600_000,
   });
@@ -28,11 +29,20 @@ async function listen(keys: Credentials, onClient: (socket: TLSSocket) => void):
   return (server.address() as AddressInfo).port;
 }
 
+/** Behind a first line, which tells the C server the size of the messages. */
+function echo(socket: TLSSocket): void {
+  socket.once('data', (first: Buffer) => {
+    socket.write(first.subarray(first.indexOf('\n') + 1));
+    socket.on('data', (message: Buffer) => socket.write(message));
+  });
+}
+
 process.once('message', async (keys: Credentials) => {
   const ports: Ports = {
     // Not within the event: Node's server would leave out the close_notify alert then.
     greeting: await listen(keys, (socket) => setImmediate(() => socket.end(GREETING))),
     silent: await listen(keys, (socket) => socket.resume()),
+    echo: await listen(keys, echo),
   };
   process.send?.(ports);
 });

@@ -30,7 +30,7 @@ export async function repeat(
 }
 
 /** It counts only if the server said that it accepted the client. */
-function converse(socket: Socket): Promise<void> {
+export function converse(socket: Socket): Promise<void> {
   return new Promise((resolve, reject) => {
     let received = 0;
     socket.on('data', (chunk: Buffer) => {

@@ -48,7 +48,7 @@ async function many(count: number, open: () => Promise<Socket>): Promise<Socket[
   return sockets;
 }
 
-async function memory(): Promise<NodeJS.MemoryUsage> {
+export async function memory(): Promise<NodeJS.MemoryUsage> {
   for (let i = 0; i < 4; i++) {
     globalThis.gc?.();
     await sleep(50);

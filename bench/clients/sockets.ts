@@ -9,9 +9,11 @@ import {
   type Signer,
 } from '../../lib/index';
 import type { ClientKind, HandshakeKind, Setup, SignerKind } from '../messages';
+import { PARAMETERS } from '../parameters';
 
 export type Socket = ReturnType<typeof connect> | tls.TLSSocket;
-export type Opener = () => Socket;
+/** @param session - To resume. */
+export type Opener = (session?: Buffer) => Socket;
 
 export const ADDRESS = { host: '127.0.0.1', servername: 'localhost' } as const;
 
@@ -40,16 +42,14 @@ export function openers(setup: Setup): Record<HandshakeKind | SignerKind, () => 
     credential = credentialOf(setup),
   ): Opener => {
     const clientCertCallback = callbackFor(credential);
-    const secureContext = createSecureContext({ ca, clientCertCallback });
+    const secureContext = createSecureContext({ ...PARAMETERS, ca, clientCertCallback });
     return () => connect({ ...to, secureContext });
   };
   return {
-    node: () => {
-      const secureContext = tls.createSecureContext({ ca, cert, key });
-      return () => tls.connect({ ...to, secureContext });
-    },
+    node: () => openerOf(setup, 'node'),
+    'at-once-stream': () => openerOf(setup, 'ours-stream'),
     static: () => {
-      const secureContext = createSecureContext({ ca, cert, key });
+      const secureContext = createSecureContext({ ...PARAMETERS, ca, cert, key });
       return () => connect({ ...to, secureContext });
     },
     'at-once': () => asking((credential) => () => credential),
@@ -72,26 +72,20 @@ export function openers(setup: Setup): Record<HandshakeKind | SignerKind, () => 
   };
 }
 
-/** What has to be the same on both sides of a comparison, the C client's included. */
-export const PARAMETERS = {
-  minVersion: 'TLSv1.3',
-  ciphers: 'TLS_AES_256_GCM_SHA384',
-  ecdhCurve: 'X25519',
-} as const;
-
 /** The same connection by each client. What they share is made here, once. */
 export function openerOf(setup: Setup, kind: ClientKind): Opener {
   const { serverCa: ca, clientCert: cert, clientKey: key } = setup.keys;
   const to = { ...ADDRESS, port: setup.port };
   if (kind === 'node') {
     const secureContext = tls.createSecureContext({ ...PARAMETERS, ca, cert, key });
-    return () => tls.connect({ ...to, secureContext });
+    return (session) => tls.connect({ ...to, secureContext, session });
   }
   const credential = credentialOf(setup);
   const clientCertCallback = () => credential;
   const secureContext = createSecureContext({ ...PARAMETERS, ca, clientCertCallback });
   const transport = kind === 'ours-stream' ? { transport: 'stream' as const } : {};
-  return () => connect({ ...to, ...transport, secureContext });
+  const shared = { ...to, ...transport, secureContext, sessionCredential: credential };
+  return (session) => connect({ ...shared, session });
 }
 
 export function settled<S extends Socket>(socket: S, event: string): Promise<S> {

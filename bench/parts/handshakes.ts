@@ -1,48 +1,58 @@
-/** Mutual TLS 1.3 handshakes beside `node:tls`. */
+/** Mutual TLS 1.3 handshakes beside `node:tls`, and beside C. */
 import { HANDSHAKES, type HandshakeKind, type HandshakeSample } from '../messages';
-import type { PartOptions } from '../part';
-import { startClients, startNodeServer } from '../processes';
-import { printTable, show, summarize } from '../report';
+import type { PartOptions, PartResult } from '../part';
+import { startNodeServer, startRunner } from '../processes';
+import { printTable, ratios, show, summarize } from '../report';
+import { interleave, type Runner } from '../rounds';
 
-const NAMES: Record<HandshakeKind, string> = {
+type Row = HandshakeKind | 'floor';
+
+const ROWS: readonly Row[] = [...HANDSHAKES, 'floor'];
+
+const NAMES: Record<Row, string> = {
   node: 'node:tls, static certificate',
   'at-once': 'callback, answers at once',
+  'at-once-stream': "the same, transport: 'stream'",
   suspended: 'callback, suspended one turn',
   static: 'static certificate',
+  floor: 'C over blocking sockets, one at a time',
 };
 
 /** Connections open at a time; it keeps both processes busy. */
 const CONCURRENCY = 8;
 const WARM_UP = 400;
 
-async function measure({ keys, rounds, handshakes: count }: PartOptions) {
+async function measure({ keys, rounds, handshakes: count, floor: compile }: PartOptions) {
   const { greeting: port } = await startNodeServer(keys);
-  const task = { task: 'handshakes', concurrency: CONCURRENCY } as const;
-  const clients = startClients(HANDSHAKES, () => ({ keys, port }));
-  const samples: Record<HandshakeKind, HandshakeSample[]> = {
-    node: [],
-    'at-once': [],
-    suspended: [],
-    static: [],
-  };
-  for (const [kind, client] of clients) await client.run({ ...task, kind, count: WARM_UP });
-  for (let round = 0; round < rounds; round++) {
-    for (const [kind, client] of clients) {
-      samples[kind].push(await client.run({ ...task, kind, count }));
-    }
-  }
-  for (const client of clients.values()) await client.stop();
-  return samples;
+  const floor = await compile();
+  return interleave<Row, HandshakeSample>(ROWS, rounds, async (kind) => {
+    if (kind === 'floor') return perHandshake(floor.runner('handshakes', port, count), count);
+    const task = { task: 'handshakes', kind, count, concurrency: CONCURRENCY } as const;
+    return startRunner({ keys, port }, task, { ...task, count: WARM_UP });
+  });
 }
 
-export async function handshakes(options: PartOptions): Promise<object> {
+/** From the seconds of all to the microseconds of one. */
+function perHandshake(runner: Runner<HandshakeSample>, count: number): Runner<HandshakeSample> {
+  return {
+    run: async () => {
+      const { cpu, wall } = await runner.run();
+      return { cpu: (cpu * 1e6) / count, wall: (wall * 1e6) / count };
+    },
+    stop: () => runner.stop(),
+  };
+}
+
+export async function handshakes(options: PartOptions): Promise<PartResult> {
   const samples = await measure(options);
-  const rows = HANDSHAKES.map((kind) => ({
-    name: NAMES[kind],
-    kind,
-    cpu: summarize(samples[kind].map(({ cpu }) => cpu)),
-    ratio: summarize(samples[kind].map(({ cpu }, i) => cpu / (samples.node[i]?.cpu ?? NaN))),
-    wall: summarize(samples[kind].map(({ wall }) => wall)),
+  const cpu = (row: Row) => samples[row].map((sample) => sample.cpu);
+  const rows = ROWS.map((row) => ({
+    name: NAMES[row],
+    kind: row,
+    cpu: summarize(cpu(row)),
+    besideNode: ratios(cpu(row), cpu('node')),
+    besideFloor: ratios(cpu(row), cpu('floor')),
+    wall: summarize(samples[row].map(({ wall }) => wall)),
   }));
   const { rounds, handshakes: count } = options;
   console.log(
@@ -51,8 +61,19 @@ export async function handshakes(options: PartOptions): Promise<object> {
       'server, close.\n',
   );
   printTable([
-    ['', 'client CPU, µs', 'beside node:tls', 'wall, µs'],
-    ...rows.map(({ name, cpu, ratio, wall }) => [name, show(cpu), show(ratio, 2), show(wall)]),
+    ['', 'client CPU, µs', 'beside node:tls', 'beside C', 'wall, µs'],
+    ...rows.map(({ name, cpu, besideNode, besideFloor, wall }) => [
+      name,
+      show(cpu),
+      show(besideNode, 2),
+      show(besideFloor, 2),
+      show(wall),
+    ]),
   ]);
-  return { rounds, handshakesPerRound: count, concurrency: CONCURRENCY, rows };
+  const figures = {
+    'handshake/node': ratios(cpu('at-once'), cpu('node')),
+    'handshake/floor': ratios(cpu('at-once'), cpu('floor')),
+    'suspended/node': ratios(cpu('suspended'), cpu('node')),
+  };
+  return { figures, rounds, handshakesPerRound: count, concurrency: CONCURRENCY, rows };
 }

@@ -1,8 +1,8 @@
 /** The memory of connections that wait. */
 import { HOLDS, type HoldKind, type HoldSample } from '../messages';
-import type { PartOptions } from '../part';
+import type { PartOptions, PartResult } from '../part';
 import { Client, startNodeServer } from '../processes';
-import { printTable, type Summary, show, summarize } from '../report';
+import { printTable, ratios, type Summary, show, summarize } from '../report';
 
 const NAMES: Record<HoldKind, string> = {
   'node-idle': 'node:tls, idle',
@@ -27,7 +27,7 @@ async function measure({ keys, connections: count }: PartOptions, rounds: number
   return samples;
 }
 
-export async function memory(options: PartOptions): Promise<object> {
+export async function memory(options: PartOptions): Promise<PartResult> {
   const rounds = Math.min(options.rounds, MAX_ROUNDS);
   const samples = await measure(options, rounds);
   const rows = HOLDS.map((kind) => ({
@@ -49,5 +49,7 @@ export async function memory(options: PartOptions): Promise<object> {
     ['', 'RSS', 'JavaScript heap', 'external'],
     ...rows.map(({ name, rss, heap, external }) => [name, kib(rss), kib(heap), kib(external)]),
   ]);
-  return { rounds, connectionsHeld: connections, rows };
+  const rss = (kind: HoldKind) => samples[kind].map((sample) => sample.rss);
+  const figures = { 'idle-memory/node': ratios(rss('idle'), rss('node-idle')) };
+  return { figures, rounds, connectionsHeld: connections, rows };
 }

@@ -15,7 +15,7 @@ import {
   type TransferSample,
   type TransferTask,
 } from '../messages';
-import type { PartOptions } from '../part';
+import type { PartOptions, PartResult } from '../part';
 import { type Client, startClients } from '../processes';
 import { printTable, type Summary, show, summarize } from '../report';
 
@@ -124,7 +124,7 @@ function rowsOf(all: Measured[], direction: Direction, { megabytes, every }: Siz
   });
 }
 
-export async function postHandshake(options: PartOptions): Promise<object> {
+export async function postHandshake(options: PartOptions): Promise<PartResult> {
   const { rounds, every, megabytes = DEFAULT_MEGABYTES } = options;
   if (every > megabytes) throw new Error('--every takes no more than --megabytes');
   const measured = await measure(options, { megabytes, every });

@@ -8,7 +8,7 @@ import {
   WAYS,
   type Way,
 } from '../messages';
-import type { PartOptions } from '../part';
+import type { PartOptions, PartResult } from '../part';
 import { startClients } from '../processes';
 import { printTable, quantile, show, summarize } from '../report';
 
@@ -77,7 +77,7 @@ function overall(rounds: readonly LatencySample[]) {
   return { elapsed: summarize(sorted), p99: quantile(sorted, 0.99) };
 }
 
-export async function resumeLatency(options: PartOptions): Promise<object> {
+export async function resumeLatency(options: PartOptions): Promise<PartResult> {
   const samples = await measure(options);
   const medians = (kind: Kind) => (samples.get(kind) ?? []).map((it) => summarize(it).median);
   const rows = ROWS.map(({ kind, beside, name }) => {

@@ -6,7 +6,7 @@ import {
   STALLS,
   type StallSample,
 } from '../messages';
-import type { PartOptions } from '../part';
+import type { PartOptions, PartResult } from '../part';
 import { startClients, startNodeServer } from '../processes';
 import { printTable, show, summarize } from '../report';
 
@@ -81,7 +81,7 @@ async function stalls(port: number, { keys }: PartOptions) {
   return rows;
 }
 
-export async function signers(options: PartOptions): Promise<object> {
+export async function signers(options: PartOptions): Promise<PartResult> {
   const { greeting, silent } = await startNodeServer(options.keys);
   return { overhead: await overhead(greeting, options), stalls: await stalls(silent, options) };
 }

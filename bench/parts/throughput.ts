@@ -67,7 +67,11 @@ function throughput(direction: ThroughputDirection): Part {
         show(rate),
       ]),
     ]);
-    return { rounds, megabytes, rows };
+    const figures = {
+      [`${direction}/node`]: ratios(cpu('ours'), cpu('node')),
+      [`${direction}/floor`]: ratios(cpu('ours'), cpu('floor')),
+    };
+    return { figures, rounds, megabytes, rows };
   };
 }
 

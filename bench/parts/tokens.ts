@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { HandshakeSample, KeyPlace } from '../messages';
 import { KEYS } from '../messages';
-import type { PartOptions } from '../part';
+import type { PartOptions, PartResult } from '../part';
 import { startClients, startNodeServer } from '../processes';
 import { printTable, show, summarize } from '../report';
 
@@ -24,7 +24,7 @@ interface Row {
   readonly wall: number[];
 }
 
-export async function tokens(options: PartOptions): Promise<object> {
+export async function tokens(options: PartOptions): Promise<PartResult> {
   // Not before it is wanted: it looks for SoftHSM at once.
   const { PIN, SOFTHSM, SoftHsm } =
     require('../../test/support/softhsm') as typeof import('../../test/support/softhsm');
@@ -92,7 +92,7 @@ async function sClient(
   return Number(process.hrtime.bigint() - started) / 1e6 / S_CLIENT_COUNT;
 }
 
-function report(rows: readonly Row[], { rounds, handshakes: count }: PartOptions): object {
+function report(rows: readonly Row[], { rounds, handshakes: count }: PartOptions): PartResult {
   const figures = rows.map(({ wall, ...row }) => ({
     ...row,
     wall: summarize(wall),
