@@ -61,6 +61,7 @@ function rules({ back, text, faint, line, good, bad }: Colours): string {
     `.line { stroke: ${line}; }`,
     `.one { stroke: ${faint}; }`,
     `.good { fill: ${good}; }`,
+    `.plain { fill: ${faint}; }`,
     `.bad { fill: ${bad}; }`,
     `.spread, .target { stroke: ${text}; }`,
   ].join(' ');
@@ -95,12 +96,12 @@ function row(verdict: Verdict, top: number): string {
   const size = unit === 'times' ? 1 : (atMost ?? measured.median);
   const [median, low, high] = [measured.median, measured.low, measured.high].map((it) => it / size);
   const middle = top + ROW / 2;
-  const of = unit === 'times' || atMost === undefined ? '' : `, target ${atMost} ${unit}`;
+  const reference = beside === '' ? `target ${atMost} ${unit}` : `beside ${beside}`;
   return [
     '<g>',
     `<text x="16" y="${middle - 2}">${escaped(work)}</text>`,
-    `<text class="faint" x="16" y="${middle + 12}">beside ${escaped(beside)}${escaped(of)}</text>`,
-    `<rect class="${reached === false ? 'bad' : 'good'}" x="${at(0)}" y="${middle - BAR / 2}" width="${round(at(median) - at(0))}" height="${BAR}"/>`,
+    `<text class="faint" x="16" y="${middle + 12}">${escaped(reference)}</text>`,
+    `<rect class="${reached === null ? 'plain' : reached ? 'good' : 'bad'}" x="${at(0)}" y="${middle - BAR / 2}" width="${round(at(median) - at(0))}" height="${BAR}"/>`,
     `<line class="spread" x1="${at(low)}" x2="${at(high)}" y1="${middle}" y2="${middle}"/>`,
     ...(atMost === undefined ? [] : [mark(atMost / size, middle)]),
     `<text x="${WIDTH - FIGURES + 16}" y="${middle + 5}">${escaped(showFigure(measured, unit))}</text>`,
