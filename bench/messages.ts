@@ -104,9 +104,10 @@ export interface HoldTask {
   readonly count: number;
 }
 
+/** What becomes of a crowd, one after another; between the first and the last it may be watched. */
 export interface CrowdTask {
   readonly task: 'crowd';
-  readonly kind: Exclude<ClientKind, 'node'>;
+  readonly kind: 'suspend' | 'watch' | 'answer';
   /** Handshakes suspended at once. */
   readonly count: number;
 }
@@ -178,17 +179,23 @@ export interface HoldSample {
   readonly external: number;
 }
 
-/** Of all connections' life: those that are suspended at once, then answered. */
-export interface CrowdSample {
-  /** Those whose server accepted their answer in the end. */
-  readonly held: number;
-  /** Per connection, in bytes. */
+/** Of `'suspend'`: bytes of memory per connection. */
+export interface CrowdMemorySample {
   readonly rss: number;
-  /** The event loop's delay in milliseconds, 99th percentile, before there are any and with all. */
-  readonly delayBefore: number;
-  readonly delayWith: number;
-  /** CPU seconds per second while all are suspended. */
+}
+
+/** Of `'watch'`. */
+export interface LoopSample {
+  /** The event loop's delay in milliseconds, 99th percentile. */
+  readonly delay: number;
+  /** CPU seconds per second. */
   readonly load: number;
+}
+
+/** Of `'answer'`. */
+export interface CrowdEndSample {
+  /** Those whose server accepted their answer: they were held until then. */
+  readonly held: number;
 }
 
 /** In seconds. */

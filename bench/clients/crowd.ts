@@ -2,9 +2,8 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ClientCertCallback, connect, createSecureContext } from '../../lib/index';
-import type { CrowdSample, CrowdTask, Setup } from '../messages';
+import type { CrowdEndSample, CrowdMemorySample, CrowdTask, LoopSample, Setup } from '../messages';
 import { PARAMETERS } from '../parameters';
-import { quantile } from '../report';
 import { converse } from './handshakes';
 import { memory } from './memory';
 import { ADDRESS, credentialOf } from './sockets';
@@ -14,9 +13,7 @@ const CONCURRENCY = 50;
 const WARM_UP = 100;
 /** Of the event-loop monitor, in milliseconds. */
 const RESOLUTION = 1;
-/** A slice that another process disturbs does not count for more than one. */
-const SLICES = 7;
-const SLICE_MS = 500;
+const WATCH_MS = 500;
 /** Nobody answers before all are there. */
 const PATIENCE_MS = 600_000;
 
@@ -28,24 +25,36 @@ interface Suspended {
 
 type Suspend = () => Promise<Suspended>;
 
-export async function measureCrowd(setup: Setup, { kind, count }: CrowdTask): Promise<CrowdSample> {
-  const suspend = suspender(setup, kind);
-  await answerAll(await suspendAll(WARM_UP, suspend));
-  const before = await memory();
-  const { delay: delayBefore } = await watchLoop();
-  const all = await suspendAll(count, suspend);
-  const after = await memory();
-  const { delay: delayWith, load } = await watchLoop();
-  return {
-    rss: (after.rss - before.rss) / count,
-    delayBefore,
-    delayWith,
-    load,
-    held: await answerAll(all),
-  };
+/** Those that are suspended now. */
+let crowd: readonly Suspended[] = [];
+
+export async function measureCrowd(
+  setup: Setup,
+  { kind, count }: CrowdTask,
+): Promise<CrowdMemorySample | LoopSample | CrowdEndSample> {
+  switch (kind) {
+    case 'suspend':
+      return suspendCrowd(suspender(setup), count);
+    case 'watch':
+      return watchLoop();
+    case 'answer': {
+      const held = await answerAll(crowd);
+      crowd = [];
+      return { held };
+    }
+  }
 }
 
-function suspender(setup: Setup, kind: CrowdTask['kind']): Suspend {
+async function suspendCrowd(suspend: Suspend, count: number): Promise<CrowdMemorySample> {
+  // Code that runs for the first time, and caches.
+  await answerAll(await suspendAll(WARM_UP, suspend));
+  const before = await memory();
+  crowd = await suspendAll(count, suspend);
+  const after = await memory();
+  return { rss: count === 0 ? 0 : (after.rss - before.rss) / count };
+}
+
+function suspender(setup: Setup): Suspend {
   const credential = credentialOf(setup);
   const secureContext = createSecureContext({ ...PARAMETERS, ca: setup.keys.serverCa });
   const shared = {
@@ -53,7 +62,6 @@ function suspender(setup: Setup, kind: CrowdTask['kind']): Suspend {
     port: setup.port,
     secureContext,
     clientCertTimeout: PATIENCE_MS,
-    ...(kind === 'ours-stream' ? { transport: 'stream' as const } : {}),
   };
   return () =>
     new Promise((resolve, reject) => {
@@ -91,24 +99,13 @@ async function answerAll(all: readonly Suspended[]): Promise<number> {
   return accepted;
 }
 
-/** The event loop's delay while it has nothing to do but what all those connections make it do. */
-async function watchLoop(): Promise<{ readonly delay: number; readonly load: number }> {
-  const delays: number[] = [];
-  const loads: number[] = [];
-  for (let slice = 0; slice < SLICES; slice++) {
-    const monitor = monitorEventLoopDelay({ resolution: RESOLUTION });
-    const cpu = process.cpuUsage();
-    monitor.enable();
-    await sleep(SLICE_MS);
-    monitor.disable();
-    const { user, system } = process.cpuUsage(cpu);
-    delays.push(monitor.percentile(99) / 1e6);
-    loads.push((user + system) / 1000 / SLICE_MS);
-  }
-  const median = (values: number[]) =>
-    quantile(
-      values.sort((a, b) => a - b),
-      0.5,
-    );
-  return { delay: median(delays), load: median(loads) };
+/** While the loop has nothing to do but what its connections make it do. */
+async function watchLoop(): Promise<LoopSample> {
+  const monitor = monitorEventLoopDelay({ resolution: RESOLUTION });
+  const cpu = process.cpuUsage();
+  monitor.enable();
+  await sleep(WATCH_MS);
+  monitor.disable();
+  const { user, system } = process.cpuUsage(cpu);
+  return { delay: monitor.percentile(99) / 1e6, load: (user + system) / 1000 / WATCH_MS };
 }
