@@ -53,10 +53,25 @@ function percent(share: number): string {
   return `${share > 0 ? '+' : ''}${text === '-0' ? '0' : text} %`;
 }
 
+/** With fewer the middle half is no measure of noise. */
+const FEW_ROUNDS = 5;
+
 /** What makes two runs hard to compare, a sentence each. */
 export function caveats(older: RunRecord, newer: RunRecord): string[] {
-  const differing = (['node', 'openssl', 'cpu', 'cores'] as const).filter(
+  const machine = (['node', 'openssl', 'floorOpenssl', 'cpu', 'cores'] as const).filter(
     (name) => older[name] !== newer[name],
   );
-  return differing.map((name) => `Not the same ${name}: ${older[name]}, now ${newer[name]}.`);
+  const settings = Object.keys(newer.settings).filter(
+    (name) => older.settings[name] !== newer.settings[name],
+  );
+  const rounds = Math.min(Number(older.settings.rounds), Number(newer.settings.rounds));
+  return [
+    ...machine.map((name) => notTheSame(name, older[name], newer[name])),
+    ...settings.map((name) => notTheSame(name, older.settings[name], newer.settings[name])),
+    ...(rounds < FEW_ROUNDS ? [`With ${rounds} rounds the spread says little.`] : []),
+  ];
+}
+
+function notTheSame(name: string, before: unknown, now: unknown): string {
+  return `Not the same ${name}: ${before ?? 'none'}, now ${now ?? 'none'}.`;
 }

@@ -52,6 +52,12 @@ export class Floor {
     return new Floor(folder, pki);
   }
 
+  /** Of the OpenSSL that it is over, which need not be Node's. */
+  async version(): Promise<string> {
+    const { stdout } = await run(join(this.#folder, 'client'), ['version']);
+    return stdout.trim();
+  }
+
   /** Resolves with its port; it lasts until `stopAll()`. */
   async startServer(): Promise<number> {
     const { clientCaA, server } = this.#pki;

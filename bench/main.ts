@@ -59,6 +59,7 @@ async function measure(names: readonly PartName[], sizes: Sizes): Promise<RunRec
     return compiled;
   };
   let figures: Figures = {};
+  let floorOpenssl: string | undefined;
   const parts: Record<string, unknown> = {};
   try {
     for (const name of names) {
@@ -67,11 +68,12 @@ async function measure(names: readonly PartName[], sizes: Sizes): Promise<RunRec
       figures = { ...figures, ...found };
       parts[name] = details;
     }
+    floorOpenssl = await compiled?.then((it) => it.version());
   } finally {
     await removePki(pki.dir);
     await compiled?.then((it) => it.remove());
   }
-  return { ...machine, settings: { ...sizes }, verdicts: judge(figures), parts };
+  return { ...machine, floorOpenssl, settings: { ...sizes }, verdicts: judge(figures), parts };
 }
 
 /** The result of all targets, for the documents: named by Node's major version and nothing else. */
@@ -92,7 +94,9 @@ async function main({ names, sizes, json, compareWith, write }: BenchOptions): P
   );
   const record = await measure(names, sizes);
   if (record.verdicts.length > 0) {
-    console.log('\nBeside the targets, by client CPU where nothing else is said:\n');
+    const { floorOpenssl } = record;
+    const floor = floorOpenssl === undefined ? '' : ` C is over OpenSSL ${floorOpenssl}.`;
+    console.log(`\nBeside the targets, by client CPU where nothing else is said.${floor}\n`);
     printTable(verdictTable(record.verdicts));
   }
   if (older !== undefined) {

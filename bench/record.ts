@@ -5,6 +5,8 @@ import type { Verdict } from './summary';
 export interface RunRecord {
   readonly node: string;
   readonly openssl: string;
+  /** OpenSSL's version below the C floor; undefined where no part wanted it. */
+  readonly floorOpenssl: string | undefined;
   readonly platform: string;
   readonly arch: string;
   readonly cpu: string | undefined;
@@ -32,6 +34,8 @@ export async function readRecord(path: string): Promise<RunRecord> {
 /** @throws Error */
 export function parseRecord(text: string): RunRecord {
   const record = JSON.parse(text) as Partial<RunRecord> | null;
-  if (!Array.isArray(record?.verdicts)) throw new Error('this is no result of the benchmark');
+  if (!Array.isArray(record?.verdicts) || typeof record.settings !== 'object') {
+    throw new Error('this is no result of the benchmark');
+  }
   return record as RunRecord;
 }

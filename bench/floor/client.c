@@ -3,12 +3,14 @@
 //     client CA CERT KEY receive PORT BYTES
 //     client CA CERT KEY send PORT BYTES
 //     client CA CERT KEY handshakes PORT COUNT
+//     client version
 //
 // It is an ordinary loop over SSL_read(3), SSL_write(3) and SSL_connect(3), as their manual pages
 // have it and with OpenSSL's defaults, neither tuned nor hindered. Prints its own CPU seconds and
 // the wall clock's for the work alone, without start and, of a transfer, without the handshake.
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <openssl/crypto.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,6 +110,10 @@ static void Handshakes(long long count) {
 }
 
 int main(int argc, char** argv) {
+  if (argc == 2 && strcmp(argv[1], "version") == 0) {
+    puts(OpenSSL_version(OPENSSL_VERSION_STRING));
+    return 0;
+  }
   if (argc != 7) {
     fprintf(stderr, "usage: client CA CERT KEY receive|send|handshakes PORT BYTES|COUNT\n");
     return 2;

@@ -11,15 +11,16 @@ function spread(median: number, around = 0.01): Summary {
   return { median, low: median - around, high: median + around };
 }
 
-function recordOf(figures: Figures, node = '20.20.2'): RunRecord {
+function recordOf(figures: Figures, node = '20.20.2', rounds = 11): RunRecord {
   return {
     node,
     openssl: '3.0.19',
+    floorOpenssl: '3.0.22',
     platform: 'linux',
     arch: 'x64',
     cpu: 'A & B <3>',
     cores: 2,
-    settings: { rounds: 11 },
+    settings: { rounds, megabytes: undefined },
     verdicts: judge(figures),
     parts: {},
   };
@@ -139,6 +140,10 @@ describe('a comparison', () => {
   it('says what makes the two hard to compare', () => {
     expect(caveats(recordOf({}), recordOf({}, '22.1.0'))).toEqual([
       'Not the same node: 20.20.2, now 22.1.0.',
+    ]);
+    expect(caveats(recordOf({}), recordOf({}, '20.20.2', 2))).toEqual([
+      'Not the same rounds: 11, now 2.',
+      'With 2 rounds the spread says little.',
     ]);
     expect(caveats(recordOf({}), recordOf({}))).toEqual([]);
   });
