@@ -5,12 +5,16 @@
 namespace tls_client_cert {
 
 BytesView ToBytes(Napi::Value value) {
-  if (!value.IsTypedArray() ||
-      value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
+  // One call in place of the many that Napi::Uint8Array makes.
+  napi_typedarray_type type = napi_int8_array;
+  size_t size = 0;
+  void* data = nullptr;
+  if (napi_get_typedarray_info(value.Env(), value, &type, &size, &data, nullptr,
+                               nullptr) != napi_ok ||
+      type != napi_uint8_array) {
     return {};
   }
-  const auto array = value.As<Napi::Uint8Array>();
-  return BytesView(array.Data(), array.ByteLength());
+  return BytesView(static_cast<const uint8_t*>(data), size);
 }
 
 std::vector<BytesView> ToBytesList(Napi::Value value) {

@@ -36,8 +36,8 @@ class Wrap : public Napi::ObjectWrap<T> {
   }
 
  protected:
-  // napi_unwrap trusts its receiver blindly; this looks before it leaps, so
-  // that `a.method.call(b)` is a TypeError.
+  // That `a.method.call(b)` is a TypeError is V8's doing: napi_define_class
+  // gives each method a signature, and only objects of the class pass it.
   template <Napi::Value (T::*Method)(const Napi::CallbackInfo&)>
   static Napi::ClassPropertyDescriptor<T> Expose(const char* name) {
     napi_property_descriptor descriptor{};
@@ -45,7 +45,8 @@ class Wrap : public Napi::ObjectWrap<T> {
     descriptor.method = [](napi_env env, napi_callback_info raw) -> napi_value {
       return Napi::details::WrapCallback(env, [&]() -> napi_value {
         const Napi::CallbackInfo info(env, raw);
-        return (From(env, info.This())->*Method)(info);
+        T* self = Napi::ObjectWrap<T>::Unwrap(info.This().As<Napi::Object>());
+        return (self->*Method)(info);
       });
     };
     descriptor.attributes = napi_default;

@@ -4,9 +4,18 @@
 
 namespace tls_client_cert {
 
-ErrorStack::ErrorStack() { ERR_clear_error(); }
+namespace {
 
-ErrorStack::~ErrorStack() { ERR_clear_error(); }
+// ERR_clear_error(3) goes through all sixteen entries, used or not.
+void ClearErrors() {
+  if (ERR_peek_error() != 0) ERR_clear_error();
+}
+
+}  // namespace
+
+ErrorStack::ErrorStack() { ClearErrors(); }
+
+ErrorStack::~ErrorStack() { ClearErrors(); }
 
 ErrorMark::ErrorMark() { ERR_set_mark(); }
 
