@@ -61,6 +61,8 @@
         "native/binding/context_wrap.cc",
         "native/binding/convert.cc",
         "native/binding/credential_wrap.cc",
+        "native/binding/poll_handles.cc",
+        "native/binding/socket_transport_wrap.cc",
         "native/binding/store_wrap.cc",
         "native/binding/trust_store_wrap.cc",
       ],

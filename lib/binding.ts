@@ -37,6 +37,16 @@ export const Step = {
 } as const;
 export type Step = (typeof Step)[keyof typeof Step];
 
+/** The bits of what {@link NativeConnection.read} and `write()` return when they moved bytes. */
+export const Moved = {
+  /** How many. */
+  bytes: 2 ** 29 - 1,
+  /** All that there was is read, and nothing is to be told of: another call would be `wantRead`. */
+  exhausted: 2 ** 30,
+  /** There is something for `drain()`, or for the socket transport's `flush()`. */
+  output: 2 ** 29,
+} as const;
+
 declare const brand: unique symbol;
 
 export interface NativeTrustStore {
@@ -96,9 +106,9 @@ export interface NativeConnection {
   /** Ciphertext for the peer, or undefined when there is none. */
   drain(): Buffer | undefined;
   handshake(): Step;
-  /** A count of bytes, or a step as a negative number. */
+  /** A count of bytes with {@link Moved} bits, or a step as a negative number. */
   read(plaintext: Uint8Array): number;
-  /** A count of bytes, or a step as a negative number. */
+  /** As {@link read}. */
   write(plaintext: Uint8Array): number;
   shutdown(): Step;
   renegotiate(): FailureRecord | null;
@@ -132,6 +142,35 @@ export interface NativeConnection {
   verifiedCertificates(): Buffer[];
   /** Frees it at once; every later call throws. */
   destroy(): void;
+}
+
+/** What a {@link NativeSocketTransport} tells, as bits; the numbers are those of its `Event`. */
+export const SocketEvent = {
+  /** There is something to read, if only the end. */
+  readable: 1,
+  /** All that `flush()` had to leave over is sent. */
+  sent: 2,
+  /** The peer will send no more behind what is there. */
+  hungUp: 4,
+} as const;
+
+/**
+ * Ciphertext between a socket's descriptor and a connection, whose operations receive by themselves
+ * and whose `write()` sends. What goes wrong there is told by these methods.
+ */
+export interface NativeSocketTransport {
+  /** Sends what the connection has. 0: all of it; 1: `sent` will tell; below 0: an errno. */
+  flush(): number;
+  /** Receives what nobody reads for now. 0: open; 1: the peer has ended; below 0: an errno. */
+  receive(all: boolean): number;
+  /** Ends the writing side. 0, or an errno above it. */
+  shutdown(): number;
+  setNoDelay(on: boolean): void;
+  /** @param delay - In seconds; 0 leaves it as it is. */
+  setKeepAlive(on: boolean, delay: number): void;
+  ref(): void;
+  unref(): void;
+  close(): void;
 }
 
 /** A key that stays in its provider. */
@@ -196,6 +235,18 @@ interface Addon {
       sessionCredential: NativeCredential | null | undefined;
     },
   ) => NativeConnection;
+  /** @throws Error when the platform cannot poll the descriptor. */
+  SocketTransport: new (
+    connection: NativeConnection,
+    options: {
+      /** Whoever has it may close it afterwards: it is duplicated. */
+      descriptor: number;
+      /** Bytes received ahead of anybody's reading. */
+      limit: number;
+    },
+    /** Called on a clean stack, with {@link SocketEvent} bits. */
+    onEvent: (events: number) => void,
+  ) => NativeSocketTransport;
   /** In libuv's thread pool. The passphrase is copied before this returns. */
   openStore(options: {
     uri: string;
@@ -215,6 +266,7 @@ interface Addon {
     credentials: number;
     connections: number;
     storeKeys: number;
+    socketTransports: number;
   };
   opensslVersion: string;
 }

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import type { CipherNameAndProtocol, DetailedPeerCertificate, PeerCertificate } from 'node:tls';
-import { binding, type FailureRecord, type NativeConnection, Step } from './binding';
+import { binding, type FailureRecord, Moved, type NativeConnection, Step } from './binding';
 import { CertificateRequest } from './certificate-request';
 import {
   type ClientAuth,
@@ -89,6 +89,10 @@ const scratch = new Uint8Array(16 * 1024);
  * runs the caller's callbacks, which may destroy it from within any operation.
  */
 export class Connection {
+  /** @internal Whether another `read()` would be `'want-read'`, as far as that is known. */
+  exhausted = false;
+  /** @internal Whether there may be something for {@link drain}. */
+  hasOutput = false;
   /** Whether the server's chain and name were found good. */
   authorized = false;
   /** Why not: a code such as `'DEPTH_ZERO_SELF_SIGNED_CERT'`; else `null`. */
@@ -148,6 +152,11 @@ export class Connection {
 
   // ---- ciphertext
 
+  /** @internal For a transport that moves ciphertext without JavaScript; `null` once destroyed. */
+  static nativeOf(connection: Connection): NativeConnection | null {
+    return connection.#native;
+  }
+
   /** Ciphertext from the peer, in pieces of any size. It is copied. */
   receive(ciphertext: Uint8Array): void {
     if (!(ciphertext instanceof Uint8Array)) {
@@ -190,6 +199,7 @@ export class Connection {
 
   /** Ciphertext for the peer, undefined when there is none. To be asked for after every operation. */
   drain(): Buffer | undefined {
+    this.hasOutput = false;
     return this.#native?.drain();
   }
 
@@ -283,6 +293,7 @@ export class Connection {
     if (options === null || typeof options !== 'object') {
       throw invalidArgType('options', 'of type object', options);
     }
+    this.hasOutput = true;
     const failure =
       this.#native === null || this.#error !== undefined || !this.#established
         ? NOT_OPEN
@@ -343,7 +354,12 @@ export class Connection {
         if (native === null || this.#error !== undefined) return this.#fail(this.#error);
         const result = operation(native);
         if (this.#native === null) return this.#fail();
-        if (result > 0) return { status: 'done', bytes: result };
+        if (result > 0) {
+          this.exhausted = (result & Moved.exhausted) !== 0;
+          this.hasOutput = (result & Moved.output) !== 0;
+          return { status: 'done', bytes: result & Moved.bytes };
+        }
+        this.hasOutput = true;
         switch (-result) {
           case Step.done:
             return DONE;

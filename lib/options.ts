@@ -29,6 +29,11 @@ export interface ConnectionOptions
   timeout?: number | undefined;
   /** Destroys the socket when it aborts. */
   signal?: AbortSignal | undefined;
+  /**
+   * `'stream'`: ciphertext passes through the stream below even where it could go straight through the
+   * descriptor of a `net.Socket`, which takes less. Default: `'auto'`.
+   */
+  transport?: 'auto' | 'stream' | undefined;
   /** Bytes of plaintext buffered before the stream says stop. Default: the stream's own. */
   highWaterMark?: number | undefined;
 }
@@ -54,7 +59,10 @@ export function checkSocketOptions(options: ConnectionOptions): void {
       throw invalidArgValue(`options.${name}`, `is not supported here: ${instead}`);
     }
   }
-  const { path, socket, signal, timeout } = options;
+  const { path, socket, signal, timeout, transport } = options;
+  if (transport !== undefined && transport !== 'auto' && transport !== 'stream') {
+    throw invalidArgValue('options.transport', "must be 'auto' or 'stream'");
+  }
   if (path !== undefined && path !== null && typeof path !== 'string') {
     throw invalidArgType('options.path', 'of type string', path);
   }

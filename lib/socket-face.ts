@@ -1,9 +1,24 @@
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { Duplex, type DuplexOptions } from 'node:stream';
 import type { ListensTo } from './tls-socket-events';
 
 /** Names the stream below, for {@link SocketFace} alone. */
 export const BELOW = Symbol('the stream below');
+
+/** What of a `net.Socket` the stream below may have. */
+export interface Below {
+  readonly connecting?: boolean;
+  readonly pending?: boolean;
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+  readonly remoteFamily?: string | undefined;
+  readonly localAddress?: string | undefined;
+  readonly localPort?: number | undefined;
+  readonly localFamily?: string | undefined;
+  address?(): AddressInfo | object;
+  setNoDelay?(noDelay?: boolean): unknown;
+  setKeepAlive?(enable?: boolean, initialDelay?: number): unknown;
+}
 
 /** `stream.Duplex`, whose listeners are typed; nothing else at run time. */
 const TypedDuplex = Duplex as unknown as new <Self>(
@@ -16,7 +31,7 @@ const TypedDuplex = Duplex as unknown as new <Self>(
  */
 export abstract class SocketFace<Self> extends TypedDuplex<Self> {
   /** @internal */
-  protected abstract get [BELOW](): Partial<Socket>;
+  protected abstract get [BELOW](): Below;
 
   /** Whether the `net.Socket` below is still connecting. */
   get connecting(): boolean {
@@ -66,18 +81,6 @@ export abstract class SocketFace<Self> extends TypedDuplex<Self> {
   /** As of `net.Socket`; without effect on a transport that has no such thing. */
   setKeepAlive(enable?: boolean, initialDelay?: number): this {
     this[BELOW].setKeepAlive?.(enable, initialDelay);
-    return this;
-  }
-
-  /** As of `net.Socket`; without effect on a transport that has no such thing. */
-  ref(): this {
-    this[BELOW].ref?.();
-    return this;
-  }
-
-  /** As of `net.Socket`; without effect on a transport that has no such thing. */
-  unref(): this {
-    this[BELOW].unref?.();
     return this;
   }
 }

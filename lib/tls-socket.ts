@@ -6,20 +6,19 @@ import type { ClientAuth } from './client-auth';
 import { Connection, type ConnectionResult } from './connection';
 import { invalidArgType, TLSClientCertError } from './errors';
 import { gaveUpError } from './failures';
+import { gather, RECORD_SIZE } from './gather';
 import { IdleTimer } from './idle-timer';
+import { LowerStream } from './lower-stream';
 import { type ConnectionOptions, checkSocketOptions } from './options';
 import { legacyCertificate } from './peer-certificate';
 import { freeSlab, takeFromSlab } from './slab';
-import { BELOW, SocketFace } from './socket-face';
-import { StreamTransport } from './stream-transport';
+import { BELOW, type Below, SocketFace } from './socket-face';
 import { Suspension } from './suspension';
 import type { TLSSocketEvents } from './tls-socket-events';
 
 /** Where the connection stands. */
 type Phase = 'connecting' | 'handshake' | 'open' | 'over';
 
-/** Ciphertext kept while nobody reads or the handshake waits; beyond it the transport is paused. */
-const UNREAD_LIMIT = 64 * 1024;
 /** Plaintext encrypted at a time, before the transport is given a chance to say stop. */
 const WRITE_PIECE = 128 * 1024;
 /** What a `net.Socket` tells on its way to a connection. */
@@ -57,7 +56,7 @@ export class TLSSocket extends SocketFace<TLSSocket> {
   timeout: number | undefined;
 
   readonly #connectOptions: Pick<ConnectionOptions, 'host' | 'port' | 'path' | 'localAddress'>;
-  readonly #transport: StreamTransport;
+  readonly #lower: LowerStream;
   readonly #connection: Connection;
   #phase: Phase = 'connecting';
   /** A later handshake may be under way, which nobody's reading would bring on. */
@@ -67,6 +66,9 @@ export class TLSSocket extends SocketFace<TLSSocket> {
   #over: (() => Error) | undefined;
   #renegotiating: ((error: Error | null) => void)[] = [];
   #reading = false;
+  /** Nothing is there to be read before something happens. */
+  #exhausted = false;
+  #wantsRead = false;
   #writing: PendingWrite | undefined;
   #bytesWritten = 0;
   #final: ((error?: Error | null) => void) | undefined;
@@ -86,7 +88,10 @@ export class TLSSocket extends SocketFace<TLSSocket> {
     const socket = this;
     const tell = (session: Buffer) => this.emit('session', session);
     this.#connection = new Connection(options, {
-      resumed: () => this.#advance(),
+      resumed: () => {
+        this.#exhausted = false;
+        this.#advance();
+      },
       // To write a session down costs something: only for those who listen.
       get session() {
         return socket.listenerCount('session') > 0 ? tell : undefined;
@@ -94,27 +99,33 @@ export class TLSSocket extends SocketFace<TLSSocket> {
       renegotiated: () => this.#renegotiated(),
     });
     const stream = this.#opened(open);
-    this.#transport = new StreamTransport(stream, {
-      connected: () => {
-        this.#phase = 'handshake';
-        this.#idle.touch();
-        this.#advance();
+    this.#lower = new LowerStream(
+      stream,
+      this.#connection,
+      {
+        connected: () => {
+          this.#phase = 'handshake';
+          this.#idle.touch();
+          this.#advance();
+        },
+        received: () => {
+          this.#exhausted = false;
+          this.#idle.touch();
+          this.#advance();
+        },
+        ended: () => {
+          this.#exhausted = false;
+          this.#connection.receiveEnd();
+          this.#advance();
+          // What came before the end is still to be read, but by nobody in a hurry.
+          if (this.#connection.waiting) this.#connection.giveUpQuestion(this.#disconnected());
+        },
+        vanished: () => this.#lost(() => this.#disconnected()),
+        failed: (error) => this.#lost(() => error),
       },
-      received: (ciphertext) => {
-        this.#connection.receive(ciphertext);
-        this.#idle.touch();
-        this.#advance();
-      },
-      ended: () => {
-        this.#connection.receiveEnd();
-        this.#advance();
-        // What came before the end is still to be read, but by nobody in a hurry.
-        if (this.#connection.waiting) this.#connection.giveUpQuestion(this.#disconnected());
-      },
-      vanished: () => this.#lost(() => this.#disconnected()),
-      failed: (error) => this.#lost(() => error),
-    });
-    // After the transport's own listeners, which a throwing one of the caller's must not cut off.
+      { shared: options.socket != null, streamOnly: options.transport === 'stream' },
+    );
+    // After our own listeners, which a throwing one of the caller's must not cut off.
     if ((stream as Partial<Socket>).connecting) {
       for (const name of CONNECT_EVENTS) {
         // A socket tells 'ready' even when it was destroyed in 'connect'.
@@ -239,6 +250,7 @@ export class TLSSocket extends SocketFace<TLSSocket> {
     }
     if (callback !== undefined) this.#renegotiating.push(callback);
     this.#interrupted = true;
+    this.#exhausted = false;
     this.#flush();
     this.#advance();
     return true;
@@ -267,8 +279,28 @@ export class TLSSocket extends SocketFace<TLSSocket> {
   // ---- what belongs to the transport
 
   /** @internal */
-  protected override get [BELOW](): Partial<Socket> {
-    return this.#transport.socket;
+  protected override get [BELOW](): Below {
+    return this.#lower.socket;
+  }
+
+  /**
+   * How ciphertext goes: `'socket'`, straight through the descriptor of the `net.Socket` below;
+   * `'stream'`, through the stream below; `null` until it is connected.
+   */
+  get transport(): 'socket' | 'stream' | null {
+    return this.#lower.transport?.kind ?? null;
+  }
+
+  /** As of `net.Socket`; without effect on a stream below that has no such thing. */
+  ref(): this {
+    this.#lower.ref();
+    return this;
+  }
+
+  /** As of `net.Socket`; without effect on a stream below that has no such thing. */
+  unref(): this {
+    this.#lower.unref();
+    return this;
   }
 
   /** Plaintext bytes written, those included that wait to be encrypted. */
@@ -305,7 +337,7 @@ export class TLSSocket extends SocketFace<TLSSocket> {
 
   override _read(): void {
     this.#reading = true;
-    this.#advance();
+    if (!this.#exhausted) this.#advance();
   }
 
   override _write(
@@ -318,7 +350,7 @@ export class TLSSocket extends SocketFace<TLSSocket> {
   }
 
   override _writev(items: { chunk: Uint8Array }[], callback: (error?: Error | null) => void): void {
-    const chunks = items.map(({ chunk }) => chunk);
+    const chunks = gather(items.map(({ chunk }) => chunk));
     this.#writing = { chunks, callback, chunk: 0, offset: 0 };
     this.#advance();
   }
@@ -339,14 +371,14 @@ export class TLSSocket extends SocketFace<TLSSocket> {
     };
     this.#over = why;
     // An alert that says why, if there is one.
-    const lastWords = this.#connection.drain();
+    const lastWords = this.#lower.flush();
     this.#connection.destroy(why);
     const writing = this.#writing;
     this.#writing = undefined;
     writing?.callback(why());
     for (const failed of this.#renegotiating) process.nextTick(failed, why());
     this.#renegotiating = [];
-    this.#transport.close(lastWords, () => {
+    this.#lower.close(lastWords, why, () => {
       callback(error);
       // As net.Socket: after 'error', and with whether there was one.
       process.nextTick(() => this.emit('close', error !== null));
@@ -362,6 +394,7 @@ export class TLSSocket extends SocketFace<TLSSocket> {
       return;
     }
     this.#advancing = true;
+    this.#wantsRead = false;
     let completed = false;
     try {
       do {
@@ -378,7 +411,10 @@ export class TLSSocket extends SocketFace<TLSSocket> {
       if (!completed) process.nextTick(() => this.#advance());
       // Below the limit it flows even while nobody reads, so that its end is seen.
       if (this.#phase === 'handshake' || this.#phase === 'open') {
-        this.#transport.hold(this.#connection.unread > UNREAD_LIMIT);
+        const exhausted = this.#exhausted;
+        // Unless the end is found now, which says so.
+        if (this.#wantsRead) this.#exhausted = true;
+        this.#lower.transport?.rest(exhausted);
       }
     }
   }
@@ -437,8 +473,10 @@ export class TLSSocket extends SocketFace<TLSSocket> {
   }
 
   #pumpReads(): void {
-    while (this.#reading && this.#phase === 'open') {
+    while (this.#reading && this.#phase === 'open' && !this.#exhausted) {
       const result = this.#connection.read(freeSlab);
+      this.#exhausted = result.status === 'done' && this.#connection.exhausted;
+      this.#wantsRead = result.status === 'want-read';
       if (result.status !== 'done') {
         this.#stopped(result);
         return;
@@ -472,8 +510,9 @@ export class TLSSocket extends SocketFace<TLSSocket> {
         writing.offset = 0;
         continue;
       }
-      const end = Math.min(chunk.length, writing.offset + WRITE_PIECE);
-      const result = this.#connection.write(chunk.subarray(writing.offset, end));
+      const whole = writing.offset === 0 && chunk.length <= WRITE_PIECE;
+      const end = writing.offset + WRITE_PIECE;
+      const result = this.#connection.write(whole ? chunk : chunk.subarray(writing.offset, end));
       if (result.status !== 'done') {
         this.#stopped(result);
         return;
@@ -483,7 +522,10 @@ export class TLSSocket extends SocketFace<TLSSocket> {
     }
     this.#writing = undefined;
     this.#idle.touch();
-    this.#flush((error) => this.#written(writing, error));
+    const passedOn = !this.#connection.hasOutput;
+    // What is small waits a turn for more, to be gathered with it; it has left already.
+    if (passedOn && this.#bytesWritten - before >= RECORD_SIZE) this.#written(writing);
+    else this.#flush((error) => this.#written(writing, error));
   }
 
   /** The transport took what was encrypted of `writing`. */
@@ -513,17 +555,17 @@ export class TLSSocket extends SocketFace<TLSSocket> {
     this.#final = undefined;
     this.#flush();
     // 'finish' is when all of it was passed on: after it we may be destroyed.
-    this.#transport.end(final);
+    this.#lower.transport?.end(final);
   }
 
   /** Sends what the machine has for the peer. */
   #flush(written?: (error?: Error | null) => void): void {
-    const bytes = this.#connection.drain();
-    if (bytes === undefined) {
+    if (!this.#connection.hasOutput) {
       if (written !== undefined) process.nextTick(written);
-    } else if (this.#transport.writable) {
-      this.#transport.write(bytes, written);
-    } else if (written !== undefined) {
+      return;
+    }
+    if (this.#lower.flush(written) !== 'gone') return;
+    if (written !== undefined) {
       process.nextTick(written, this.#disconnected());
     } else if (this.#phase === 'handshake') {
       // Somebody else ended the stream below: the server would wait for this for ever.

@@ -7,6 +7,7 @@
 #include "binding/convert.h"
 #include "binding/credential_wrap.h"
 #include "binding/environment.h"
+#include "binding/socket_transport_wrap.h"
 #include "binding/store_wrap.h"
 #include "binding/trust_store_wrap.h"
 #include "openssl/certificate_reader.h"
@@ -61,17 +62,20 @@ Napi::Value Live(const Napi::CallbackInfo& info) {
   record.Set("credentials", live.credentials);
   record.Set("connections", live.connections);
   record.Set("storeKeys", live.store_keys);
+  record.Set("socketTransports", live.socket_transports);
   return record;
 }
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   auto* environment = new Environment;
   env.SetInstanceData(environment);
+  environment->poll_handles->Begin(env);
   env.AddCleanupHook([closing = environment->closing] { *closing = true; });
   exports.Set("TrustStore", TrustStoreWrap::Define(env));
   exports.Set("Context", ContextWrap::Define(env));
   exports.Set("Credential", CredentialWrap::Define(env));
   exports.Set("Connection", ConnectionWrap::Define(env));
+  exports.Set("SocketTransport", SocketTransportWrap::Define(env));
   environment->store_key_class = Napi::Persistent(StoreKeyWrap::Define(env));
   exports.Set("openStore", Napi::Function::New(env, OpenStoreInPool));
   exports.Set("parseName", Napi::Function::New(env, ParseName));

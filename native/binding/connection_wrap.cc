@@ -5,6 +5,7 @@
 #include "context_wrap.h"
 #include "convert.h"
 #include "credential_wrap.h"
+#include "socket_transport_wrap.h"
 
 namespace tls_client_cert {
 
@@ -19,13 +20,24 @@ Napi::Value FromStep(Napi::Env env, Step step) {
   return Napi::Number::New(env, static_cast<int>(step));
 }
 
+// Bits beside a count of bytes; lib/binding.ts has them, too. No count reaches
+// them.
+constexpr int32_t kExhausted = 1 << 30;
+constexpr int32_t kOutput = 1 << 29;
+constexpr size_t kMostAtOnce = kOutput - 1;
+
 // A count of bytes, or the step that stood in the way as a negative number.
-Napi::Value FromTransfer(Napi::Env env, const Transfer& transfer) {
-  const double number = transfer.step == Step::kDone
-                            ? static_cast<double>(transfer.size)
-                            : -static_cast<double>(transfer.step);
+Napi::Value FromTransfer(Napi::Env env, const Transfer& transfer, bool output) {
+  if (transfer.step != Step::kDone) {
+    return Napi::Number::New(env, -static_cast<int32_t>(transfer.step));
+  }
+  int32_t number = static_cast<int32_t>(transfer.size);
+  if (transfer.exhausted) number |= kExhausted;
+  if (output) number |= kOutput;
   return Napi::Number::New(env, number);
 }
+
+size_t AtMost(size_t size) { return size < kMostAtOnce ? size : kMostAtOnce; }
 
 const char* PhaseName(RequestPhase phase) {
   switch (phase) {
@@ -178,18 +190,28 @@ Napi::Value ConnectionWrap::Drain(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value ConnectionWrap::Handshake(const Napi::CallbackInfo& info) {
-  return FromStep(info.Env(), connection_->Handshake());
+  return FromStep(info.Env(), socket_ != nullptr ? socket_->Handshake()
+                                                 : connection_->Handshake());
 }
 
 Napi::Value ConnectionWrap::Read(const Napi::CallbackInfo& info) {
   const BytesView out = ToBytes(info[0]);
   // The array is JavaScript's to write to; only the view of it is const.
-  return FromTransfer(
-      info.Env(), connection_->Read(const_cast<uint8_t*>(out.data), out.size));
+  auto* room = const_cast<uint8_t*>(out.data);
+  const size_t size = AtMost(out.size);
+  const Transfer read = socket_ != nullptr ? socket_->Read(room, size)
+                                           : connection_->Read(room, size);
+  return FromTransfer(info.Env(), read, !connection_->outgoing().empty());
 }
 
 Napi::Value ConnectionWrap::Write(const Napi::CallbackInfo& info) {
-  return FromTransfer(info.Env(), connection_->Write(ToBytes(info[0])));
+  BytesView plaintext = ToBytes(info[0]);
+  plaintext.size = AtMost(plaintext.size);
+  const Transfer written = socket_ != nullptr ? socket_->Write(plaintext)
+                                              : connection_->Write(plaintext);
+  const bool output = socket_ != nullptr ? socket_->has_output()
+                                         : !connection_->outgoing().empty();
+  return FromTransfer(info.Env(), written, output);
 }
 
 Napi::Value ConnectionWrap::Shutdown(const Napi::CallbackInfo& info) {
@@ -361,6 +383,7 @@ Napi::Value ConnectionWrap::Destroy(const Napi::CallbackInfo& info) {
 
 void ConnectionWrap::Release(Napi::Env env) {
   if (connection_ == nullptr) return;
+  if (socket_ != nullptr) socket_->Detach();
   connection_.reset();
   // Not through Napi::MemoryManagement, which may throw: this runs in the
   // destructor as well, and nobody needs the new total.

@@ -10,6 +10,8 @@
 
 namespace tls_client_cert {
 
+class SocketTransportWrap;
+
 class ConnectionWrap : public Wrap<ConnectionWrap> {
  public:
   static constexpr const char* kName = "Connection";
@@ -21,6 +23,12 @@ class ConnectionWrap : public Wrap<ConnectionWrap> {
   // new Connection(context, options): see lib/binding.ts.
   explicit ConnectionWrap(const Napi::CallbackInfo& info);
   ~ConnectionWrap() override;
+
+  // Null once destroyed.
+  Connection* connection() { return connection_.get(); }
+  // Where ciphertext comes from and goes to; null where it is fed and drained.
+  SocketTransportWrap* socket() { return socket_; }
+  void set_socket(SocketTransportWrap* socket) { socket_ = socket; }
 
  private:
   // Every method but destroy() goes through this: after destroy() each is a
@@ -74,6 +82,7 @@ class ConnectionWrap : public Wrap<ConnectionWrap> {
   void Release(Napi::Env env);
 
   std::unique_ptr<Connection> connection_;
+  SocketTransportWrap* socket_ = nullptr;
 };
 
 }  // namespace tls_client_cert

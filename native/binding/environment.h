@@ -6,6 +6,9 @@
 
 #include <memory>
 
+#include "../openssl/bytes.h"
+#include "poll_handles.h"
+
 namespace tls_client_cert {
 
 // How many native objects of each class are alive, for leak tests.
@@ -15,6 +18,14 @@ struct LiveCounts {
   int credentials = 0;
   int connections = 0;
   int store_keys = 0;
+  int socket_transports = 0;
+};
+
+// Storage that passes from one connection's queue to the next: only what is
+// left over at the end of an operation gets memory of its own.
+struct SpareStorage {
+  Storage incoming{64 * 1024};
+  Storage outgoing{160 * 1024};
 };
 
 class Environment {
@@ -30,6 +41,11 @@ class Environment {
   // Set when the environment goes, before its objects are finalized: from then
   // on nothing can be given to the thread pool. Shared for the same reason.
   const std::shared_ptr<bool> closing = std::make_shared<bool>(false);
+
+  // Likewise.
+  const std::shared_ptr<SpareStorage> spare = std::make_shared<SpareStorage>();
+  const std::shared_ptr<PollHandles> poll_handles =
+      std::make_shared<PollHandles>();
 
   Napi::FunctionReference store_key_class;
 };

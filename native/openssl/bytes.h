@@ -5,7 +5,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace tls_client_cert {
@@ -28,49 +30,112 @@ struct BytesView {
   const char* chars() const { return reinterpret_cast<const char*>(data); }
 };
 
+// Memory for a queue, of no content yet.
+struct Storage {
+  Storage() = default;
+  explicit Storage(size_t bytes)
+      // Not by make_unique, which would write zeros over all of it.
+      : memory(bytes == 0 ? nullptr : new uint8_t[bytes]), size(bytes) {}
+  Storage(Storage&& other) noexcept
+      : memory(std::move(other.memory)), size(std::exchange(other.size, 0)) {}
+  Storage& operator=(Storage&& other) noexcept {
+    memory = std::move(other.memory);
+    size = std::exchange(other.size, 0);
+    return *this;
+  }
+
+  std::unique_ptr<uint8_t[]> memory;
+  size_t size = 0;
+};
+
 // First in, first out. Its storage is given back when it runs empty after a
-// burst, so that an idle connection holds next to nothing.
+// burst, so that an idle connection holds next to nothing; who moves a lot
+// through many queues, one after another, lends each the same storage.
 class ByteQueue {
  public:
-  size_t size() const { return bytes_.size() - head_; }
-  bool empty() const { return size() == 0; }
-  const uint8_t* data() const { return bytes_.data() + head_; }
+  size_t size() const { return tail_ - head_; }
+  bool empty() const { return tail_ == head_; }
+  const uint8_t* data() const { return storage_.memory.get() + head_; }
 
   void Append(const void* data, size_t size) {
     if (size == 0) return;
-    // Moving the rest down costs less than growing once most of it was read.
-    if (head_ > 0 && head_ >= bytes_.size() / 2) {
-      bytes_.erase(bytes_.begin(),
-                   bytes_.begin() + static_cast<ptrdiff_t>(head_));
-      head_ = 0;
-    }
-    const uint8_t* first = static_cast<const uint8_t*>(data);
-    bytes_.insert(bytes_.end(), first, first + size);
+    std::memcpy(Room(size), data, size);
+    Commit(size);
   }
+
+  // Where the next `size` bytes go: write there, then Commit what was written.
+  uint8_t* Room(size_t size) {
+    if (storage_.size - tail_ < size) MakeRoom(size);
+    return storage_.memory.get() + tail_;
+  }
+  void Commit(size_t size) { tail_ += size; }
 
   size_t Take(void* out, size_t size) {
     const size_t taken = size < this->size() ? size : this->size();
     if (taken == 0) return 0;
     std::memcpy(out, data(), taken);
-    head_ += taken;
-    if (empty()) Clear();
+    Drop(taken);
     return taken;
   }
 
+  void Drop(size_t size) {
+    head_ += size;
+    if (empty()) Clear();
+  }
+
   void Clear() {
+    head_ = tail_ = 0;
+    if (storage_.size > kKeptSize && !lent_) storage_ = Storage();
+  }
+
+  // Uses `storage` from now on, until Return: nothing of it is freed
+  // meanwhile. Only an empty queue takes it.
+  void Lend(Storage* storage) {
+    if (!empty() || lent_) return;
+    storage_ = std::move(*storage);
+    head_ = tail_ = 0;
+    lent_ = true;
+  }
+
+  // Gives back what was lent; what is in it moves to storage of its own.
+  void Return(Storage* storage) {
+    if (!lent_) return;
+    lent_ = false;
+    *storage = std::move(storage_);
+    Storage own(size());
+    if (own.size > 0) std::memcpy(own.memory.get(), data(*storage), own.size);
+    storage_ = std::move(own);
+    tail_ = storage_.size;
     head_ = 0;
-    if (bytes_.capacity() > kKeptCapacity) {
-      Bytes().swap(bytes_);
-    } else {
-      bytes_.clear();
-    }
   }
 
  private:
-  static constexpr size_t kKeptCapacity = 4096;
+  static constexpr size_t kKeptSize = 4096;
 
-  Bytes bytes_;
+  const uint8_t* data(const Storage& storage) const {
+    return storage.memory.get() + head_;
+  }
+
+  void MakeRoom(size_t room) {
+    const size_t held = size();
+    // Moving the rest down costs less than growing once most of it was read.
+    const bool grows = storage_.size - held < room || head_ < held;
+    if (grows) {
+      const size_t doubled = storage_.size * 2;
+      Storage larger(doubled < held + room ? held + room : doubled);
+      if (held > 0) std::memcpy(larger.memory.get(), data(), held);
+      storage_ = std::move(larger);
+    } else if (held > 0) {
+      std::memmove(storage_.memory.get(), data(), held);
+    }
+    head_ = 0;
+    tail_ = held;
+  }
+
+  Storage storage_;
   size_t head_ = 0;
+  size_t tail_ = 0;
+  bool lent_ = false;
 };
 
 }  // namespace tls_client_cert

@@ -13,6 +13,9 @@ using Certificate = HandshakeLog::Certificate;
 // More than any server sends at once; the newest are kept.
 constexpr size_t kMaxNewSessions = 8;
 
+// More than one record.
+constexpr size_t kBulk = 24 * 1024;
+
 // One index for the process, which is how OpenSSL hands them out.
 int ConnectionIndex() {
   static const int index =
@@ -23,6 +26,35 @@ int ConnectionIndex() {
 int BioCreate(BIO*) { return 1; }
 
 }  // namespace
+
+// SSL_MODE_RELEASE_BUFFERS spares idle connections two large buffers each, and
+// has busy ones allocate them anew for every record: not as long as one call
+// still has more to move. (SSL_free_buffers(3) afterwards would be another way;
+// before 3.0.14 it freed what was in use, CVE-2024-4741.)
+class Connection::KeptBuffers {
+ public:
+  explicit KeptBuffers(SSL* ssl) : ssl_(ssl) {}
+  ~KeptBuffers() { Keep(false); }
+  KeptBuffers(const KeptBuffers&) = delete;
+  KeptBuffers& operator=(const KeptBuffers&) = delete;
+
+  // `left`: bytes that are still to be moved, the next record's included.
+  void Before(size_t left) { Keep(left >= kBulk); }
+
+ private:
+  void Keep(bool kept) {
+    if (kept == kept_) return;
+    kept_ = kept;
+    if (kept) {
+      SSL_clear_mode(ssl_, SSL_MODE_RELEASE_BUFFERS);
+    } else {
+      SSL_set_mode(ssl_, SSL_MODE_RELEASE_BUFFERS);
+    }
+  }
+
+  SSL* ssl_;
+  bool kept_ = false;
+};
 
 // A BIO over the two queues: reading finds what was received, or says "try
 // again", or the end; writing always succeeds.
@@ -173,15 +205,25 @@ Transfer Connection::Read(uint8_t* plaintext, size_t size) {
   // Before the first handshake is complete, nothing but that is to be done.
   transfer.step = established_ ? WithNotices(Step::kDone) : Handshake();
   if (transfer.step != Step::kDone) return transfer;
+  KeptBuffers buffers(ssl_.get());
   while (transfer.step == Step::kDone && transfer.size < size) {
     size_t count = 0;
+    buffers.Before(incoming_.size());
     transfer.step = Run([&] {
       return SSL_read_ex(ssl_.get(), plaintext + transfer.size,
                          size - transfer.size, &count);
     });
-    if (transfer.step == Step::kDone) transfer.size += count;
+    if (transfer.step != Step::kDone) break;
+    transfer.size += count;
+    // SSL_read would only say so.
+    if (incoming_.empty() && !incoming_ended_ &&
+        SSL_has_pending(ssl_.get()) == 0) {
+      transfer.step = Step::kWantRead;
+    }
   }
   // What ended the loop is still so at the next call, which will report it.
+  transfer.exhausted = transfer.step == Step::kWantRead &&
+                       new_sessions_.empty() && !renegotiated_;
   transfer.step = transfer.size > 0 ? Step::kDone : WithNotices(transfer.step);
   return transfer;
 }
@@ -189,7 +231,9 @@ Transfer Connection::Read(uint8_t* plaintext, size_t size) {
 Transfer Connection::Write(BytesView plaintext) {
   Transfer transfer;
   if (!established_) transfer.step = Handshake();
+  KeptBuffers buffers(ssl_.get());
   while (transfer.step == Step::kDone && transfer.size < plaintext.size) {
+    buffers.Before(plaintext.size - transfer.size);
     if (MustReadFirst()) {
       transfer.step = Step::kWantRead;
       break;

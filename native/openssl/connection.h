@@ -64,6 +64,8 @@ struct ConnectionOptions {
 struct Transfer {
   Step step = Step::kDone;
   size_t size = 0;
+  // Of reading: another call would be kWantRead.
+  bool exhausted = false;
 };
 
 // What kWantSignature wants.
@@ -94,6 +96,8 @@ class Connection {
   void ReceiveEnd();
   // Ciphertext that arrived and was not yet used.
   size_t unread() const { return incoming_.size(); }
+  // For whoever receives into it without a copy, in place of Receive.
+  ByteQueue& incoming() { return incoming_; }
   // Ciphertext for the peer: take it and send it after every operation.
   ByteQueue& outgoing() { return outgoing_; }
 
@@ -191,6 +195,7 @@ class Connection {
   // Only what ends in an external signature runs on a fibre.
   enum class Fibre { kNone, kNeeded, kRunning };
 
+  class KeptBuffers;
   struct QueueBio;
   static Connection* FromSsl(const SSL* ssl);
   static int VerifyServer(X509_STORE_CTX* store, void*);

@@ -391,6 +391,8 @@ test.each(['fin', 'close'])(
     const ended = within("the server's end", once(below, 'end'));
     const socket = dial(server, {
       socket: below,
+      // Whose end is an event.
+      transport: 'stream',
       highWaterMark: 1,
       clientCertTimeout: 0,
       clientCertCallback: () => {

@@ -202,7 +202,7 @@ describe('transports that cannot be used', () => {
       const socket = connect({ ...options, socket: client });
       const events = record(socket, ['end', 'error', 'close']);
       if (spoil === 'text') far.write('HTTP/1.1 400\r\n');
-      else client.emit('data', { an: 'object' });
+      else process.nextTick(() => client.emit('data', { an: 'object' }));
       await next(socket, 'close', 2_000);
       expect(events).toEqual(['error ERR_INVALID_ARG_TYPE', 'close true']);
     }
