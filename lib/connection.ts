@@ -113,6 +113,7 @@ export class Connection {
   #signed: SigningOutcome | undefined;
   #declined = false;
   #peerEnded = false;
+  #cutBy: Error | undefined;
   #abandoned = false;
   #shutDown = false;
   #running = false;
@@ -169,9 +170,12 @@ export class Connection {
    * The peer will send no more. What it sent before can still be read. A question that waits for its
    * answer has lost its purpose: the connection fails, by the alert that the peer left behind if it
    * did, as soon as all is read.
+   *
+   * @param cause - What cut the connection, where that was not the peer.
    */
-  receiveEnd(): void {
+  receiveEnd(cause?: Error): void {
     this.#peerEnded = true;
+    this.#cutBy = cause;
     this.#native?.receiveEnd();
     if (!this.waiting || this.#abandoned) return;
     this.#abandon();
@@ -216,7 +220,7 @@ export class Connection {
       // It is complete on our side only. Why the server gave it up is still to be read.
       let rest: ConnectionResult = result;
       while (rest.status === 'done') rest = this.#run((native) => native.read(scratch));
-      return rest.status === 'failed' ? rest : this.#fail(gaveUpError());
+      return rest.status === 'failed' ? rest : this.#fail(gaveUpError(this.#cutBy));
     }
     this.#established = true;
     const error = this.#whyUnacceptable();
@@ -366,7 +370,7 @@ export class Connection {
           case Step.wantRead:
             return WANT_READ;
           case Step.closed:
-            return this.#abandoned ? this.#fail(gaveUpError()) : CLOSED;
+            return this.#abandoned ? this.#fail(gaveUpError(this.#cutBy)) : CLOSED;
           case Step.wantVerify:
             this.#judge(native);
             break;
@@ -404,7 +408,7 @@ export class Connection {
 
   #failure(native: NativeConnection): Error {
     const failure = native.failure();
-    if (this.#abandoned && failure?.alert === undefined) return gaveUpError();
+    if (this.#abandoned && failure?.alert === undefined) return gaveUpError(this.#cutBy);
     const auth = this.clientAuth;
     const shown = this.#shown(native);
     const credential = shown ?? this.#settings.secureContext.credentials[0];

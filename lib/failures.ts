@@ -403,10 +403,20 @@ export function protocolError(
 }
 
 /** The server went before its question was answered. */
-export function gaveUpError(): TLSClientCertError {
+export function gaveUpError(cause?: Error): TLSClientCertError {
+  const code = (cause as NodeJS.ErrnoException | undefined)?.code ?? 'ECONNRESET';
+  // A reset is how a server goes; anything else happened on the way to it.
+  if (cause === undefined || code === 'ECONNRESET' || code === 'EPIPE') {
+    return new TLSClientCertError(
+      'ECONNRESET',
+      'The server closed the connection while its request for a client certificate was not answered yet.',
+      { cause },
+    );
+  }
   return new TLSClientCertError(
-    'ECONNRESET',
-    'The server closed the connection while its request for a client certificate was not answered yet.',
+    code,
+    `The connection was lost while the server's request for a client certificate was not answered yet: ${cause.message}`,
+    { cause },
   );
 }
 

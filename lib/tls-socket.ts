@@ -120,8 +120,8 @@ export class TLSSocket extends SocketFace<TLSSocket> {
           // What came before the end is still to be read, but by nobody in a hurry.
           if (this.#connection.waiting) this.#connection.giveUpQuestion(this.#disconnected());
         },
-        vanished: () => this.#lost(() => this.#disconnected()),
-        failed: (error) => this.#lost(() => error),
+        vanished: () => this.#lost(),
+        failed: (error) => this.#lost(error),
       },
       { shared: options.socket != null, streamOnly: options.transport === 'stream' },
     );
@@ -576,12 +576,12 @@ export class TLSSocket extends SocketFace<TLSSocket> {
   // ---- the end
 
   /** The transport is gone. The server may have left an alert that says more. */
-  #lost(reason: () => Error): void {
+  #lost(error?: Error): void {
     if (this.#connection.waiting) {
-      this.#connection.receiveEnd();
+      this.#connection.receiveEnd(error);
       this.#advance();
     }
-    if (!this.destroyed) this.destroy(reason());
+    if (!this.destroyed) this.destroy(error ?? this.#disconnected());
   }
 
   /** A peer that is gone before the connection is secure is told of as node:tls does. */

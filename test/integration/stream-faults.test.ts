@@ -2,6 +2,7 @@
 import net, { type AddressInfo, type Socket } from 'node:net';
 import { connect } from '../../lib/index';
 import { startNodeServer } from '../support/node-server';
+import { createPair } from '../support/pair';
 import { startTap, tlsRecords } from '../support/tap';
 import {
   type Client,
@@ -268,6 +269,38 @@ describe.each(VERSIONS)('a server that goes wrong on the way, %s', (version) => 
     cutWhenSent();
     expect((await failed).code).toMatch(/^(ECONNRESET|ERR_SSL_UNEXPECTED_EOF_WHILE_READING)$/);
     await tap.close();
+    await server.close();
+  });
+});
+
+describe('a tunnel that breaks', () => {
+  test.each(['suspended', 'open'])('while %s says why, whoever waits', async (phase) => {
+    const server = await startNodeServer({ identity: pki.server, requestCert: true });
+    const { client, server: far } = createPair();
+    const onward = net.connect(server.port, '127.0.0.1');
+    far.pipe(onward).pipe(far);
+    const broken = Object.assign(new Error('the proxy broke'), { code: 'EPROXY' });
+    if (phase === 'open') {
+      const socket = connect({
+        ...to(server.port),
+        socket: client,
+        clientCertCallback: () => null,
+      });
+      await next(socket, 'secureConnect');
+      const failed = failure(socket);
+      client.destroy(broken);
+      expect(await failed).toBe(broken);
+    } else {
+      const { socket, asked } = suspended({ ...to(server.port), socket: client });
+      const signal = await asked;
+      const failed = failure(socket);
+      client.destroy(broken);
+      const error = await failed;
+      expect(error).toMatchObject({ code: 'EPROXY', cause: broken });
+      expect(error.message).toContain('the proxy broke');
+      expect(signal.reason).toBe(error);
+    }
+    onward.destroy();
     await server.close();
   });
 });

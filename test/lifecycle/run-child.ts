@@ -19,6 +19,8 @@ export interface ChildOptions {
 
 export const REGISTER = join(__dirname, '../../tools/register-typescript.cjs');
 
+const STREAM_ONLY = join(__dirname, '../support/stream-only.ts');
+
 /** Runs `children/<name>.ts`; a child that hangs is killed, and ends with `SIGKILL`. */
 export function runChild(
   name: string,
@@ -31,6 +33,9 @@ export function runChild(
       ...flags,
       '--require',
       REGISTER,
+      ...(process.env.TLS_CLIENT_CERT_TEST_TRANSPORT === 'stream'
+        ? ['--require', STREAM_ONLY]
+        : []),
       join(__dirname, 'children', `${name}.ts`),
       ...args.map(String),
     ],
