@@ -26,7 +26,8 @@ const LAST_WORDS_TIMEOUT = 1000;
 
 /** The stream below, from before it is connected to its close. */
 export class LowerStream {
-  readonly #stream: Duplex;
+  /** Undefined once the transport has taken what there was of it. */
+  #stream: Duplex | undefined;
   readonly #connection: Connection;
   readonly #owner: LowerStreamOwner;
   readonly #options: LowerStreamOptions;
@@ -48,22 +49,21 @@ export class LowerStream {
     // First, so that nothing of it is lost before there is somebody to read it.
     stream.pause();
     stream.on('close', () => {
-      const taken = this.#transport?.socket !== undefined;
-      if (!this.#ended && !this.#closing && !taken) owner.vanished();
+      if (!this.#ended && !this.#closing && this.#stream !== undefined) owner.vanished();
     });
     // Stays when we are done with it: a stream may fail while it closes.
     stream.on('error', (error: Error) => owner.failed(error));
     if (stream instanceof net.Socket && stream.connecting) {
-      stream.once('connect', () => this.#start());
+      stream.once('connect', () => this.#start(stream));
     } else {
       // Not before the caller had a chance to add listeners.
-      process.nextTick(() => this.#start());
+      process.nextTick(() => this.#start(stream));
     }
   }
 
   /** The stream, as far as it has what a `net.Socket` has. */
   get socket(): Below {
-    return this.#transport?.socket ?? (this.#stream as Below);
+    return this.#transport?.socket ?? (this.#stream as Below | undefined) ?? {};
   }
 
   /** How ciphertext goes; undefined before there is any. */
@@ -78,13 +78,13 @@ export class LowerStream {
 
   ref(): void {
     this.#referenced = true;
-    (this.#stream as Partial<Socket>).ref?.();
+    (this.#stream as Partial<Socket> | undefined)?.ref?.();
     this.#transport?.ref();
   }
 
   unref(): void {
     this.#referenced = false;
-    (this.#stream as Partial<Socket>).unref?.();
+    (this.#stream as Partial<Socket> | undefined)?.unref?.();
     this.#transport?.unref();
   }
 
@@ -97,7 +97,7 @@ export class LowerStream {
     const stream = this.#stream;
     this.#closing = true;
     this.#transport?.close(why);
-    if (stream.destroyed) {
+    if (stream === undefined || stream.destroyed) {
       // As late as a socket tells that it is closed: behind what its last data leads to.
       setImmediate(done);
       return;
@@ -117,8 +117,8 @@ export class LowerStream {
     done();
   }
 
-  #start(): void {
-    const { errored, destroyed, readableEnded, writable } = this.#stream;
+  #start(stream: Duplex): void {
+    const { errored, destroyed, readableEnded, writable } = stream;
     if (errored) {
       // It has not told its listeners yet.
       this.#owner.failed(errored);
@@ -128,12 +128,13 @@ export class LowerStream {
       this.#owner.vanished();
       return;
     }
-    this.#transport = this.#chooseTransport();
+    this.#transport = this.#chooseTransport(stream);
+    if (this.#transport.socket !== undefined) this.#stream = undefined;
     if (!this.#referenced) this.#transport.unref();
     this.#owner.connected();
   }
 
-  #chooseTransport(): Transport {
+  #chooseTransport(stream: Duplex): Transport {
     const owner = this.#owner;
     const listener: TransportOwner = {
       received: () => owner.received(),
@@ -143,7 +144,6 @@ export class LowerStream {
       },
       failed: (error) => owner.failed(error),
     };
-    const stream = this.#stream;
     const { streamOnly, shared } = this.#options;
     const connection = this.#connection;
     return (

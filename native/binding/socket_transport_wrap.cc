@@ -80,9 +80,11 @@ SocketTransportWrap::~SocketTransportWrap() {
 
 Step SocketTransportWrap::Handshake() {
   Step step = connection_->Handshake();
-  while (step == Step::kWantRead && connection_->unread() == 0 &&
-         ReceiveSome(kRecord)) {
-    step = connection_->Handshake();
+  while (step == Step::kWantRead && connection_->unread() == 0) {
+    connection_->incoming().Lend(&spare_->incoming);
+    if (ReceiveSome(kRecord)) step = connection_->Handshake();
+    connection_->incoming().Return(&spare_->incoming);
+    if (!readable_) break;
   }
   Watch();
   return step;

@@ -2,6 +2,7 @@
 
 #include <openssl/err.h>
 
+#include <cstring>
 #include <utility>
 
 namespace tls_client_cert {
@@ -29,8 +30,7 @@ int BioCreate(BIO*) { return 1; }
 
 // SSL_MODE_RELEASE_BUFFERS spares idle connections two large buffers each, and
 // has busy ones allocate them anew for every record: not as long as one call
-// still has more to move. (SSL_free_buffers(3) afterwards would be another way;
-// before 3.0.14 it freed what was in use, CVE-2024-4741.)
+// still has more to move.
 class Connection::KeptBuffers {
  public:
   explicit KeptBuffers(SSL* ssl) : ssl_(ssl) {}
@@ -224,8 +224,22 @@ Transfer Connection::Read(uint8_t* plaintext, size_t size) {
   // What ended the loop is still so at the next call, which will report it.
   transfer.exhausted = transfer.step == Step::kWantRead &&
                        new_sessions_.empty() && !renegotiated_;
+  if (transfer.exhausted) ReleaseBuffers();
   transfer.step = transfer.size > 0 ? Step::kDone : WithNotices(transfer.step);
   return transfer;
+}
+
+// Tickets leave OpenSSL with a buffer to write from, which it keeps until
+// somebody writes. SSL_free_buffers(3) frees what it finds in no use; before
+// 3.0.14 it was wrong about that when a record was read in part
+// (CVE-2024-4741), so this looks first.
+void Connection::ReleaseBuffers() {
+  SSL* ssl = ssl_.get();
+  const bool between_records = SSL_has_pending(ssl) == 0 &&
+                               std::strcmp(SSL_rstate_string(ssl), "RH") == 0;
+  if (between_records && fibre_ == Fibre::kNone && !HandshakeUnderWay()) {
+    SSL_free_buffers(ssl);
+  }
 }
 
 Transfer Connection::Write(BytesView plaintext) {

@@ -185,6 +185,7 @@ class Connection {
   Step WithNotices(Step step);
   bool HandshakeUnderWay() const;
   bool MustReadFirst() const;
+  void ReleaseBuffers();
   template <typename Operation>
   Step Run(Operation operation);
   Step RunOnFibre();
