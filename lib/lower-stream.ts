@@ -21,6 +21,11 @@ export interface LowerStreamOptions {
   readonly streamOnly: boolean;
 }
 
+/** What Node does not document of a `net.Socket`: it starts the time of `setTimeout()` anew. */
+interface HasTimer {
+  _unrefTimer?(): void;
+}
+
 /** How long another stream than a socket may take to pass our last bytes on. */
 const LAST_WORDS_TIMEOUT = 1000;
 
@@ -74,6 +79,14 @@ export class LowerStream {
   /** As of {@link Transport}. */
   flush(written?: (error?: Error | null) => void): Flushed {
     return this.#transport?.flush(written) ?? 'nothing';
+  }
+
+  /**
+   * Something moved. A caller's socket does not see it by itself where ciphertext takes its descriptor, and would take
+   * the connection for idle.
+   */
+  touch(): void {
+    if (this.#transport?.kind === 'socket') (this.#stream as HasTimer | undefined)?._unrefTimer?.();
   }
 
   ref(): void {

@@ -20,7 +20,9 @@ export interface ConnectionOptions
   path?: string | null | undefined;
   /**
    * An established stream to speak TLS over, in place of `host`, `port` and `path`: a socket, a
-   * proxy's tunnel, another TLS connection. It is destroyed with this one.
+   * proxy's tunnel, another TLS connection. It is destroyed with this one. Nobody else may read or write it
+   * meanwhile; what a `net.Socket` counts and tells by itself (`bytesRead`, `'end'`) stands still where
+   * ciphertext takes its descriptor, see `transport`.
    */
   socket?: Duplex | undefined;
   /** Keep the writing side open when the server ends. Default: `false`. */

@@ -30,6 +30,7 @@ export class SocketTransport implements Transport {
   #written: ((error?: Error | null) => void)[] = [];
   #ending: ((error?: Error | null) => void) | undefined;
   #sending = false;
+  #sendError: Error | null = null;
   /** Our side has ended. */
   #finished = false;
   #state: 'open' | 'ended' | 'over' = 'open';
@@ -90,6 +91,7 @@ export class SocketTransport implements Transport {
       if (written !== undefined) this.#written.push(written);
     } else {
       const error = result === 0 ? null : systemError('write', result);
+      this.#sendError ??= error;
       // A turn later, so that what is written until then goes together.
       if (written !== undefined) process.nextTick(written, error);
       if (error !== null) process.nextTick(() => this.#fail(error));
@@ -100,6 +102,8 @@ export class SocketTransport implements Transport {
   end(done: (error?: Error | null) => void): void {
     if (this.#state === 'over') {
       done();
+    } else if (this.#sendError !== null) {
+      done(this.#sendError);
     } else if (this.#sending) {
       this.#ending = done;
     } else {

@@ -105,12 +105,12 @@ export class TLSSocket extends SocketFace<TLSSocket> {
       {
         connected: () => {
           this.#phase = 'handshake';
-          this.#idle.touch();
+          this.#touch();
           this.#advance();
         },
         received: () => {
           this.#exhausted = false;
-          this.#idle.touch();
+          this.#touch();
           this.#advance();
         },
         ended: () => {
@@ -385,6 +385,12 @@ export class TLSSocket extends SocketFace<TLSSocket> {
     });
   }
 
+  /** Something moved: nobody is idle. */
+  #touch(): void {
+    this.#idle.touch();
+    this.#lower.touch();
+  }
+
   // ---- the machine
 
   /** Goes on as far as possible. Called again from within, it goes round once more. */
@@ -431,7 +437,7 @@ export class TLSSocket extends SocketFace<TLSSocket> {
     this.servername = this.#connection.servername;
     // TLS 1.2 has its session by now: it is told of after 'secureConnect'.
     this.#interrupted = true;
-    this.#idle.touch();
+    this.#touch();
     this.emit('secureConnect');
     // Alerts and the server's end are to be seen even if nobody reads, as in net.Socket.
     if (!this.destroyed && !this.isPaused()) this.read(0);
@@ -521,7 +527,7 @@ export class TLSSocket extends SocketFace<TLSSocket> {
       this.#bytesWritten += result.bytes;
     }
     this.#writing = undefined;
-    this.#idle.touch();
+    this.#touch();
     const passedOn = !this.#connection.hasOutput;
     // What is small waits a turn for more, to be gathered with it; it has left already.
     if (passedOn && this.#bytesWritten - before >= RECORD_SIZE) this.#written(writing);
@@ -530,7 +536,7 @@ export class TLSSocket extends SocketFace<TLSSocket> {
 
   /** The transport took what was encrypted of `writing`. */
   #written(writing: PendingWrite, error?: Error | null): void {
-    this.#idle.touch();
+    this.#touch();
     const rest = writing.chunk < writing.chunks.length;
     if (error || (rest && this.#phase !== 'open')) {
       writing.callback(error ?? this.#over?.() ?? this.#disconnected());

@@ -94,11 +94,11 @@ Transfer SocketTransportWrap::Read(uint8_t* plaintext, size_t size) {
   Transfer total;
   connection_->incoming().Lend(&spare_->incoming);
   while (true) {
-    const Transfer read =
-        connection_->Read(plaintext + total.size, size - total.size);
+    const Transfer read = connection_->Read(plaintext + total.size,
+                                            size - total.size, total.size > 0);
     total.size += read.size;
     total.step = total.size > 0 ? Step::kDone : read.step;
-    total.exhausted = read.exhausted || read.step == Step::kWantRead;
+    total.exhausted = read.exhausted;
     // Received only if all that it can hold has room, so that it is decrypted
     // at once and nothing needs to be kept.
     const size_t room = size - total.size;
@@ -118,7 +118,8 @@ Transfer SocketTransportWrap::Read(uint8_t* plaintext, size_t size) {
 Transfer SocketTransportWrap::Write(BytesView plaintext) {
   connection_->outgoing().Lend(&spare_->outgoing);
   const Transfer written = connection_->Write(plaintext);
-  if (written.step == Step::kDone) Send();
+  // Once the socket has to be waited for, only the poll ends that.
+  if (written.step == Step::kDone && !sending_) Send();
   connection_->outgoing().Return(&spare_->outgoing);
   Watch();
   return written;

@@ -200,10 +200,14 @@ Step Connection::Handshake() {
   return step == Step::kDone ? step : WithNotices(step);
 }
 
-Transfer Connection::Read(uint8_t* plaintext, size_t size) {
+Transfer Connection::Read(uint8_t* plaintext, size_t size, bool quiet) {
   Transfer transfer;
   // Before the first handshake is complete, nothing but that is to be done.
-  transfer.step = established_ ? WithNotices(Step::kDone) : Handshake();
+  if (!established_) {
+    transfer.step = Handshake();
+  } else if (!quiet) {
+    transfer.step = WithNotices(Step::kDone);
+  }
   if (transfer.step != Step::kDone) return transfer;
   KeptBuffers buffers(ssl_.get());
   while (transfer.step == Step::kDone && transfer.size < size) {
@@ -225,7 +229,11 @@ Transfer Connection::Read(uint8_t* plaintext, size_t size) {
   transfer.exhausted = transfer.step == Step::kWantRead &&
                        new_sessions_.empty() && !renegotiated_;
   if (transfer.exhausted) ReleaseBuffers();
-  transfer.step = transfer.size > 0 ? Step::kDone : WithNotices(transfer.step);
+  if (transfer.size > 0) {
+    transfer.step = Step::kDone;
+  } else if (!quiet) {
+    transfer.step = WithNotices(transfer.step);
+  }
   return transfer;
 }
 

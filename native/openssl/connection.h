@@ -102,7 +102,9 @@ class Connection {
   ByteQueue& outgoing() { return outgoing_; }
 
   Step Handshake();
-  Transfer Read(uint8_t* plaintext, size_t size);
+  // With `quiet` notices wait for another call: somebody has bytes to report
+  // first.
+  Transfer Read(uint8_t* plaintext, size_t size, bool quiet = false);
   Transfer Write(BytesView plaintext);
   // Sends close_notify, and does not wait for the peer's. kWantRead while a
   // handshake is under way.
