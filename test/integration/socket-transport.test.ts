@@ -7,9 +7,10 @@ import { runInNewContext } from 'node:vm';
 import { binding } from '../../lib/binding';
 import { type ConnectionOptions, connect, type TLSSocket } from '../../lib/index';
 import { endedBy, hangUp, secured } from '../support/client';
-import { overDescriptors, socketDescriptors, tcpConnection } from '../support/kernel-sockets';
+import { socketDescriptors, tcpConnection } from '../support/kernel-sockets';
 import { registerLeftover } from '../support/leftovers';
 import { type NodeServer, startNodeServer } from '../support/node-server';
+import { overDescriptors } from '../support/over-descriptors';
 import { createPair } from '../support/pair';
 import {
   failure,

@@ -1,15 +1,6 @@
 /** What Linux tells of this process's descriptors and of TCP connections. */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
-/**
- * Where the tests run over the stream alone (`stream-only.ts`), there is nothing to say about descriptors;
- * nor is there where nobody tells of them.
- */
-export const overDescriptors =
-  process.platform === 'linux' && process.env.TLS_CLIENT_CERT_TEST_TRANSPORT !== 'stream'
-    ? describe
-    : describe.skip;
-
 interface TcpConnection {
   /** Names the socket in `/proc/self/fd`; 0 once nobody has it. */
   readonly inode: number;
