@@ -157,8 +157,10 @@ bool SocketTransportWrap::ReceiveSome(size_t size) {
   do {
     count = recv(handle_->descriptor(), incoming.Room(size), size, 0);
   } while (count < 0 && errno == EINTR);
-  // A short read leaves nothing behind; what comes later is polled for.
-  readable_ = count == static_cast<ssize_t>(size);
+  // A short read leaves nothing behind; what comes later is polled for. But
+  // when the peer has hung up its end is behind, which nobody polls for while
+  // too much is unread.
+  readable_ = count == static_cast<ssize_t>(size) || (count > 0 && hung_up_);
   if (count > 0) {
     incoming.Commit(static_cast<size_t>(count));
     return true;
