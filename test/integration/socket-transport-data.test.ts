@@ -358,3 +358,26 @@ describe('AsyncLocalStorage', () => {
     });
   });
 });
+
+overDescriptors("a caller's socket", () => {
+  test('does not find itself idle while data flows, and does when none does', async () => {
+    await withServer(undefined, async (server) => {
+      const raw = net.connect(server.port, '127.0.0.1');
+      await next(raw, 'connect');
+      const socket = await open(server.port, { socket: raw });
+      const idle: number[] = [];
+      raw.setTimeout(400, () => idle.push(rounds));
+      let rounds = 0;
+      socket.resume();
+      // Longer in all than the timeout, and never as long without a byte.
+      for (; rounds < 15; rounds++) {
+        socket.write('x');
+        await readBytes(socket, 1);
+        await new Promise((resolve) => setTimeout(resolve, 40));
+      }
+      expect(idle).toEqual([]);
+      if (idle.length === 0) await next(raw, 'timeout');
+      await hangUp(socket);
+    });
+  });
+});
