@@ -1,6 +1,6 @@
 {
   "variables": {
-    # CI sets it: -Dtcc_werror=1
+    # CI sets it: GYP_DEFINES=tcc_werror=1
     "tcc_werror%": 0,
   },
   "target_defaults": {

@@ -1,10 +1,10 @@
-import net, { type AddressInfo, type Socket } from 'node:net';
+import net, { type Socket } from 'node:net';
 import { constants } from 'node:os';
 import type { Duplex } from 'node:stream';
 import { getSystemErrorName } from 'node:util';
 import { binding, type NativeSocketTransport, SocketEvent } from './binding';
 import { Connection } from './connection';
-import type { Below } from './socket-face';
+import { TakenSocket } from './taken-socket';
 import { type Flushed, type Transport, type TransportOwner, UNREAD_LIMIT } from './transport';
 
 /** What Node does not document of a socket's handle; each may be missing. */
@@ -172,74 +172,6 @@ export class SocketTransport implements Transport {
     if (this.#state === 'over') return;
     this.#state = 'over';
     this.#owner.failed(error);
-  }
-}
-
-/** What of a `net.Socket` outlives it once its descriptor is ours. */
-class TakenSocket implements Below {
-  readonly connecting = false;
-  readonly pending = false;
-  readonly #remote: Partial<AddressInfo>;
-  readonly #local: Partial<AddressInfo>;
-  readonly #native: NativeSocketTransport;
-  #remoteSeen = false;
-  #closed = false;
-
-  constructor(socket: Socket, native: NativeSocketTransport) {
-    const { remoteAddress: address, remotePort: port, remoteFamily: family } = socket;
-    this.#remote = { address, port, family } as Partial<AddressInfo>;
-    this.#local = socket.address();
-    this.#native = native;
-  }
-
-  get remoteAddress(): string | undefined {
-    return this.#peer().address;
-  }
-
-  get remotePort(): number | undefined {
-    return this.#peer().port;
-  }
-
-  get remoteFamily(): string | undefined {
-    return this.#peer().family;
-  }
-
-  get localAddress(): string | undefined {
-    return this.address().address;
-  }
-
-  get localPort(): number | undefined {
-    return this.address().port;
-  }
-
-  get localFamily(): string | undefined {
-    return this.address().family;
-  }
-
-  /** As of `net.Socket`: nothing once it is closed. */
-  address(): Partial<AddressInfo> {
-    return this.#closed ? {} : this.#local;
-  }
-
-  /** As of `net.Socket`: once it is closed, only if somebody had looked. */
-  #peer(): Partial<AddressInfo> {
-    this.#remoteSeen ||= !this.#closed;
-    return this.#remoteSeen ? this.#remote : {};
-  }
-
-  setNoDelay(noDelay?: boolean): this {
-    // As in net.Socket: undefined turns it on.
-    this.#native.setNoDelay(noDelay === undefined ? true : !!noDelay);
-    return this;
-  }
-
-  setKeepAlive(enable?: boolean, initialDelay = 0): this {
-    this.#native.setKeepAlive(!!enable, Math.trunc(initialDelay / 1000));
-    return this;
-  }
-
-  close(): void {
-    this.#closed = true;
   }
 }
 

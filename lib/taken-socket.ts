@@ -1,0 +1,71 @@
+import type { AddressInfo, Socket } from 'node:net';
+import type { NativeSocketTransport } from './binding';
+import type { Below } from './socket-face';
+
+/** What of a `net.Socket` outlives it once its descriptor is ours. */
+export class TakenSocket implements Below {
+  readonly connecting = false;
+  readonly pending = false;
+  readonly #remote: Partial<AddressInfo>;
+  readonly #local: Partial<AddressInfo>;
+  readonly #native: NativeSocketTransport;
+  #remoteSeen = false;
+  #closed = false;
+
+  constructor(socket: Socket, native: NativeSocketTransport) {
+    const { remoteAddress: address, remotePort: port, remoteFamily: family } = socket;
+    this.#remote = { address, port, family } as Partial<AddressInfo>;
+    this.#local = socket.address();
+    this.#native = native;
+  }
+
+  get remoteAddress(): string | undefined {
+    return this.#peer().address;
+  }
+
+  get remotePort(): number | undefined {
+    return this.#peer().port;
+  }
+
+  get remoteFamily(): string | undefined {
+    return this.#peer().family;
+  }
+
+  get localAddress(): string | undefined {
+    return this.address().address;
+  }
+
+  get localPort(): number | undefined {
+    return this.address().port;
+  }
+
+  get localFamily(): string | undefined {
+    return this.address().family;
+  }
+
+  /** As of `net.Socket`: nothing once it is closed. */
+  address(): Partial<AddressInfo> {
+    return this.#closed ? {} : this.#local;
+  }
+
+  /** As of `net.Socket`: once it is closed, only if somebody had looked. */
+  #peer(): Partial<AddressInfo> {
+    this.#remoteSeen ||= !this.#closed;
+    return this.#remoteSeen ? this.#remote : {};
+  }
+
+  setNoDelay(noDelay?: boolean): this {
+    // As in net.Socket: undefined turns it on.
+    this.#native.setNoDelay(noDelay === undefined ? true : !!noDelay);
+    return this;
+  }
+
+  setKeepAlive(enable?: boolean, initialDelay = 0): this {
+    this.#native.setKeepAlive(!!enable, Math.trunc(initialDelay / 1000));
+    return this;
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+}
