@@ -47,7 +47,8 @@ describe('the packed files', () => {
     });
     const expected = [
       ...['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'binding.gyp'],
-      ...['docs/architecture.md', 'docs/man-page.md', 'native/addon.cc'],
+      ...['docs/architecture.md', 'docs/man-page.md', 'docs/performance.md', 'native/addon.cc'],
+      ...(await list('docs/bench')),
       ...(await list('docs/guides')),
       ...(await list('examples')),
       ...sources,
@@ -61,7 +62,7 @@ describe('the packed files', () => {
 
   test('are of the kinds that belong there', () => {
     const kinds =
-      /^(package\.json|binding\.gyp|LICENSE|[A-Z]+\.md|docs\/(guides\/)?[a-z-]+\.md|examples\/[a-z-]+\.ts|lib\/([a-z0-9-]+\/)*[a-z-]+\.m?ts|dist\/([a-z0-9-]+\/)*[a-z-]+\.(d\.)?m?[jt]s(\.map)?|native\/([a-z]+\/)?[a-z_]+\.(cc|h)|prebuilds\/[a-z0-9]+-[a-z0-9]+\/tls-client-cert(\.[a-z]+)?\.node)$/;
+      /^(package\.json|binding\.gyp|LICENSE|[A-Z]+\.md|docs\/(guides\/)?[a-z-]+\.md|docs\/bench\/node-[0-9]+\.(json|svg)|examples\/[a-z-]+\.ts|lib\/([a-z0-9-]+\/)*[a-z-]+\.m?ts|dist\/([a-z0-9-]+\/)*[a-z-]+\.(d\.)?m?[jt]s(\.map)?|native\/([a-z]+\/)?[a-z_]+\.(cc|h)|prebuilds\/[a-z0-9]+-[a-z0-9]+\/tls-client-cert(\.[a-z]+)?\.node)$/;
     expect(paths().filter((path) => !kinds.test(path))).toEqual([]);
   });
 
