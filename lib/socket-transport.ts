@@ -17,11 +17,11 @@ interface SocketHandle {
 
 /**
  * Ciphertext through the descriptor of a plain `net.Socket`: the addon polls, reads and writes it, and
- * JavaScript sees plaintext only. The socket still has its options, addresses and end.
+ * JavaScript sees plaintext only. A socket that nobody else has is destroyed once its descriptor is duplicated.
  */
 export class SocketTransport implements Transport {
   readonly kind = 'socket';
-  /** What there is of the socket below that nobody else has. It was destroyed. */
+  /** What outlives it. */
   socket: TakenSocket | undefined;
   readonly #native: NativeSocketTransport;
   readonly #connection: Connection;
