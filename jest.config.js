@@ -1,8 +1,9 @@
+const { availableParallelism } = require('node:os');
+
 // These run only when they are named, and CI names them: the package test packs, prebuilds and
-// installs, which takes far longer than all else together (`npm run test:package`); the real
-// servers, and the tokens and TPMs, need programs that not every machine has (`npm run
-// test:servers`, `npm run test:signers`).
-const ONLY_WHEN_NAMED = ['test/package', 'test/servers', 'test/signers'];
+// installs, the leak tests count thousands of connections, and both take long; the real servers, the
+// clients, the tokens and TPMs need programs that not every machine has.
+const ONLY_WHEN_NAMED = ['leaks', 'package', 'servers', 'signers'].map((name) => `test/${name}`);
 const notNamed = ONLY_WHEN_NAMED.filter(
   (folder) => !process.argv.some((argument) => argument.includes(folder)),
 );
@@ -16,6 +17,8 @@ module.exports = {
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
   setupFilesAfterEnv: ['<rootDir>/test/support/after-all.ts'],
+  // jest leaves a core to itself by default, and so half of a small machine.
+  maxWorkers: availableParallelism(),
   testTimeout: 20_000,
   transform: {
     '^.+\\.m?ts$': [

@@ -6,11 +6,6 @@ import { type PythonServer, startPythonServer } from '../support/python-server';
 import { runChild } from './run-child';
 
 const pki = loadPki();
-const COUNT = 2_000;
-/** As in `gc.test.ts`, in KiB. A fibre that stayed would be 32 of them, each. */
-const HEAP_MARGIN = 1_500;
-const RSS_MARGIN = 40_000;
-
 let servers: Record<(typeof PROTOCOLS)[number], NodeServer>;
 let asking: PythonServer;
 
@@ -50,14 +45,6 @@ describe.each(PLACES)('%s', (place) => {
     expect(await runChild('signing-exit-child', args)).toEqual({ end: 7, lines: [], errors: '' });
   });
 
-  test(`${COUNT} connections destroyed`, async () => {
-    const result = await runChild('signing-gc-child', ['destroyed', portOf(place), COUNT], {
-      flags: ['--expose-gc'],
-      timeout: 60_000,
-    });
-    expectNothingLeft(result);
-  }, 90_000);
-
   test('a worker is terminated, many times', async () => {
     const args = ['terminate', portOf(place), servers['TLSv1.3'].port];
     const result = await runChild('signing-worker-child', args, { timeout: 30_000 });
@@ -71,14 +58,6 @@ describe.each(PLACES)('%s', (place) => {
 });
 
 describe.each(PROTOCOLS)('%s', (protocol) => {
-  test(`${COUNT} connections forgotten`, async () => {
-    const result = await runChild('signing-gc-child', ['forgotten', portOf(protocol), COUNT], {
-      flags: ['--expose-gc'],
-      timeout: 60_000,
-    });
-    expectNothingLeft(result);
-  }, 90_000);
-
   test('two workers and the main thread sign at the same time', async () => {
     const result = await runChild('signing-worker-child', ['parallel', portOf(protocol)]);
     expect(result).toEqual({ end: 0, lines: ['{"good":25} {"good":25}', '25'], errors: '' });
@@ -93,12 +72,3 @@ describe.each(PROTOCOLS)('%s', (protocol) => {
     });
   });
 });
-
-function expectNothingLeft(result: Awaited<ReturnType<typeof runChild>>): void {
-  expect({ end: result.end, errors: result.errors }).toEqual({ end: 0, errors: '' });
-  const left = JSON.parse(result.lines[0] ?? '');
-  expect(left).toMatchObject({ connections: 0, credentials: 0, contexts: 1 });
-  expect(left.heap).toBeLessThan(HEAP_MARGIN);
-  expect(left.external).toBeLessThan(HEAP_MARGIN);
-  expect(left.rss).toBeLessThan(RSS_MARGIN);
-}

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { binding } from '../../../lib/binding';
 import { Credential, connect, createSecureContext, SUSPEND } from '../../../lib/index';
-import { credential as parts, to } from './client';
+import { credential as parts, to } from '../../lifecycle/children/client';
 
 const [python, forging, count, warmUp] = process.argv.slice(2).map(Number);
 const AT_ONCE = 20;

@@ -1,11 +1,12 @@
 /** Servers that ask later and go wrong leave nothing behind, however many. */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { REGISTER } from '../lifecycle/run-child';
 import { registerLeftover } from '../support/leftovers';
 import { loadPki } from '../support/pki';
 import { Printed } from '../support/printed';
 import { startPythonServer } from '../support/python-server';
-import { REGISTER, runChild } from './run-child';
+import { measureLeft } from './left';
 
 const COUNT = 10_000;
 /** What V8 and the allocator keep has grown by then, and grows no further. */
@@ -38,17 +39,15 @@ test(`${COUNT} connections, each with one fault or another`, async () => {
     startPythonServer({ identity: pki.server, clientCa: pki.clientCaA.certPath }),
     startFaultServer(),
   ]);
-  const result = await runChild('faults-child', [python.port, forging.port, COUNT, WARM_UP], {
+  const left = await measureLeft('faults-child', [python.port, forging.port, COUNT, WARM_UP], {
     // The young generation grows with the time that V8 has, and would be most of what is seen.
-    flags: ['--expose-gc', '--max-semi-space-size=1'],
+    flags: ['--max-semi-space-size=1'],
     timeout: PATIENCE,
   });
   await Promise.all([python.stop(), forging.stop()]);
-  expect({ end: result.end, errors: result.errors }).toEqual({ end: 0, errors: '' });
-  const left = JSON.parse(result.lines[0] ?? '');
   expect(left).toMatchObject({ connections: 0, unsettled: 0 });
   // Each is told of, but for a server that was answered and then closes as it should.
-  const untold = left.endings.filter((ending: string) => ending.endsWith('no error'));
+  const untold = (left.endings as string[]).filter((ending) => ending.endsWith('no error'));
   expect(untold).toEqual(['TLSv1.3 close, answers: no error']);
   expect(left.endings).toEqual(
     expect.arrayContaining([

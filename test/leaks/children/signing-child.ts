@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { binding } from '../../../lib/binding';
 import { Connection, createSecureContext } from '../../../lib/index';
-import { credential, to } from './client';
-import { dial, waits } from './signing';
+import { credential, to } from '../../lifecycle/children/client';
+import { dial, waits } from '../../lifecycle/children/signing';
 
 const [how, portText, countText] = process.argv.slice(2);
 const port = Number(portText);

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { binding } from '../../../lib/binding';
 import { connect, createSecureContext, type TLSSocket } from '../../../lib/index';
-import { credential, to } from './client';
+import { credential, to } from '../../lifecycle/children/client';
 
 const [phase, port, count] = process.argv.slice(2);
 const AT_ONCE = 50;
@@ -47,8 +47,8 @@ async function collect(): Promise<void> {
   for (let tries = 0; tries < 50; tries += 1) {
     globalThis.gc?.();
     await new Promise((resolve) => setTimeout(resolve, 10));
-    const { connections, credentials } = binding.live();
-    if (tries > 5 && connections === 0 && credentials <= 1) break;
+    const { connections, socketTransports, credentials } = binding.live();
+    if (tries > 5 && connections + socketTransports === 0 && credentials <= 1) break;
   }
 }
 
@@ -59,14 +59,11 @@ async function main(): Promise<void> {
   await round(Number(count));
   await collect();
   const after = process.memoryUsage();
-  const { connections, credentials, contexts } = binding.live();
   const grown = (what: 'rss' | 'heapUsed' | 'external') =>
     Math.round((after[what] - before[what]) / 1024);
   console.log(
     JSON.stringify({
-      connections,
-      credentials,
-      contexts,
+      ...binding.live(),
       rss: grown('rss'),
       heap: grown('heapUsed'),
       external: grown('external'),
