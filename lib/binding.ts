@@ -1,6 +1,7 @@
 /**
  * The native addon, typed by hand. The only file that loads or names it.
  */
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { TLSClientCertError } from './errors';
 
@@ -165,6 +166,8 @@ export interface NativeSocketTransport {
   receive(all: boolean): number;
   /** Ends the writing side. 0, or an errno above it. */
   shutdown(): number;
+  /** As of `net.Socket`, or of the peer; undefined where there is none. */
+  address(ofPeer: boolean): AddressInfo | undefined;
   setNoDelay(on: boolean): void;
   /** @param delay - In seconds; 0 leaves it as it is. */
   setKeepAlive(on: boolean, delay: number): void;

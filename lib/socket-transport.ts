@@ -74,7 +74,7 @@ export class SocketTransport implements Transport {
     const socket = stream as Socket;
     takeOver(socket, handle, connection);
     if (!shared) {
-      transport.socket = new TakenSocket(socket, transport.#native);
+      transport.socket = new TakenSocket(transport.#native);
       // One descriptor is enough; the connection lives on in ours.
       socket.destroy();
     }

@@ -1,4 +1,4 @@
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import type { NativeSocketTransport } from './binding';
 import type { Below } from './socket-face';
 
@@ -6,16 +6,12 @@ import type { Below } from './socket-face';
 export class TakenSocket implements Below {
   readonly connecting = false;
   readonly pending = false;
-  readonly #remote: Partial<AddressInfo>;
-  readonly #local: Partial<AddressInfo>;
   readonly #native: NativeSocketTransport;
-  #remoteSeen = false;
+  #remote: Partial<AddressInfo> | undefined;
+  #local: Partial<AddressInfo> | undefined;
   #closed = false;
 
-  constructor(socket: Socket, native: NativeSocketTransport) {
-    const { remoteAddress: address, remotePort: port, remoteFamily: family } = socket;
-    this.#remote = { address, port, family } as Partial<AddressInfo>;
-    this.#local = socket.address();
+  constructor(native: NativeSocketTransport) {
     this.#native = native;
   }
 
@@ -45,13 +41,15 @@ export class TakenSocket implements Below {
 
   /** As of `net.Socket`: nothing once it is closed. */
   address(): Partial<AddressInfo> {
-    return this.#closed ? {} : this.#local;
+    if (this.#closed) return {};
+    this.#local ??= this.#native.address(false);
+    return this.#local ?? {};
   }
 
   /** As of `net.Socket`: once it is closed, only if somebody had looked. */
   #peer(): Partial<AddressInfo> {
-    this.#remoteSeen ||= !this.#closed;
-    return this.#remoteSeen ? this.#remote : {};
+    this.#remote ??= this.#native.address(true);
+    return this.#remote ?? {};
   }
 
   setNoDelay(noDelay?: boolean): this {

@@ -1,12 +1,14 @@
 #include "socket_transport_wrap.h"
 
 #ifndef _WIN32
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #endif
 
 #include <cerrno>
+#include <cstring>
 
 #include "connection_wrap.h"
 #include "convert.h"
@@ -36,6 +38,7 @@ Napi::Function SocketTransportWrap::Define(Napi::Env env) {
                          Expose<&Self::Flush>("flush"),
                          Expose<&Self::Receive>("receive"),
                          Expose<&Self::Shutdown>("shutdown"),
+                         Expose<&Self::Address>("address"),
                          Expose<&Self::SetNoDelay>("setNoDelay"),
                          Expose<&Self::SetKeepAlive>("setKeepAlive"),
                          Expose<&Self::RefHandle>("ref"),
@@ -134,6 +137,9 @@ bool SocketTransportWrap::Send() { return false; }
 Napi::Value SocketTransportWrap::Shutdown(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
+Napi::Value SocketTransportWrap::Address(const Napi::CallbackInfo& info) {
+  return info.Env().Undefined();
+}
 Napi::Value SocketTransportWrap::SetNoDelay(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
@@ -190,6 +196,46 @@ bool SocketTransportWrap::Send() {
     }
   }
   return true;
+}
+
+// As net.Socket's address(), or of the peer's; undefined where there is none.
+Napi::Value SocketTransportWrap::Address(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const bool of_peer = ToBool(info[0]);
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  auto* address = reinterpret_cast<sockaddr*>(&storage);
+  if (handle_ == nullptr ||
+      (of_peer ? getpeername(handle_->descriptor(), address, &size)
+               : getsockname(handle_->descriptor(), address, &size)) != 0) {
+    return env.Undefined();
+  }
+  char text[INET6_ADDRSTRLEN + 1 + UV_IF_NAMESIZE];
+  in_port_t port = 0;
+  const bool is_ipv6 = storage.ss_family == AF_INET6;
+  if (is_ipv6) {
+    const auto* ipv6 = reinterpret_cast<const sockaddr_in6*>(&storage);
+    uv_ip6_name(ipv6, text, sizeof text);
+    port = ipv6->sin6_port;
+    // Link-local: it means nothing without the interface.
+    size_t room = UV_IF_NAMESIZE;
+    const size_t end = std::strlen(text);
+    if (IN6_IS_ADDR_LINKLOCAL(&ipv6->sin6_addr) &&
+        uv_if_indextoiid(ipv6->sin6_scope_id, text + end + 1, &room) == 0) {
+      text[end] = '%';
+    }
+  } else if (storage.ss_family == AF_INET) {
+    const auto* ipv4 = reinterpret_cast<const sockaddr_in*>(&storage);
+    uv_ip4_name(ipv4, text, sizeof text);
+    port = ipv4->sin_port;
+  } else {
+    return env.Undefined();
+  }
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("address", text);
+  result.Set("family", is_ipv6 ? "IPv6" : "IPv4");
+  result.Set("port", ntohs(port));
+  return result;
 }
 
 // Other sockets than TCP's do not have all of these: as with libuv's functions

@@ -53,6 +53,7 @@ class SocketTransportWrap : public Wrap<SocketTransportWrap>,
   Napi::Value Flush(const Napi::CallbackInfo& info);
   Napi::Value Receive(const Napi::CallbackInfo& info);
   Napi::Value Shutdown(const Napi::CallbackInfo& info);
+  Napi::Value Address(const Napi::CallbackInfo& info);
   Napi::Value SetNoDelay(const Napi::CallbackInfo& info);
   Napi::Value SetKeepAlive(const Napi::CallbackInfo& info);
   Napi::Value RefHandle(const Napi::CallbackInfo& info);
@@ -74,7 +75,9 @@ class SocketTransportWrap : public Wrap<SocketTransportWrap>,
   Napi::FunctionReference on_event_;
   napi_async_context context_ = nullptr;
   size_t limit_ = 0;
-  bool readable_ = true;  // the last word was not "try again"
+  // There may be something to receive: it was polled, and the last word was
+  // not "try again".
+  bool readable_ = false;
   bool hung_up_ = false;  // the peer sends no more, behind what is there
   bool ended_ = false;    // and all of it was received
   bool sending_ = false;  // the socket takes no more for now

@@ -1,6 +1,9 @@
 /** Getters and events, each beside what `tls.connect` gives against the same server. */
 import { X509Certificate } from 'node:crypto';
-import type { TLSSocket as NodeTLSSocket } from 'node:tls';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import tls, { type TLSSocket as NodeTLSSocket } from 'node:tls';
 import { connect } from '../../lib/index';
 import { type NodeServer, startNodeServer } from '../support/node-server';
 import type { Identity } from '../support/pki';
@@ -31,6 +34,11 @@ async function both<T>(
   }
   return result;
 }
+
+/** IPv6 only where the machine has it; what is link-local needs its interface. */
+const LOCAL_ADDRESSES = Object.entries(networkInterfaces()).flatMap(([name, addresses = []]) =>
+  addresses.map(({ address }) => (/^fe80/i.test(address) ? `${address}%${name}` : address)),
+);
 
 describe.each(VERSIONS)('socket API, %s', (version) => {
   let server: NodeServer;
@@ -167,23 +175,31 @@ describe.each(VERSIONS)('socket API, %s', (version) => {
     expect(await names({ servername: '' })).toEqual([false, undefined]);
   });
 
-  test('addresses are those of the socket below, and go with it', async () => {
-    const look = (socket: NodeTLSSocket) => {
-      const address = socket.address() as { address: string; port: number };
-      expect(address.port).toBe(socket.localPort);
-      return [
-        { ...address, port: 0 },
-        socket.remoteAddress,
-        socket.remotePort,
-        socket.remoteFamily,
-        socket.localAddress,
-        socket.localFamily,
-        typeof socket.localPort,
-      ];
-    };
-    const { ours, node } = await both(options(), look);
-    expect(ours).toEqual(node);
-  });
+  test.each(LOCAL_ADDRESSES)(
+    'addresses are those of the socket below, and go with it (%s)',
+    async (host) => {
+      const look = (socket: NodeTLSSocket) => {
+        const address = socket.address() as { address: string; port: number };
+        expect(address.port).toBe(socket.localPort);
+        return [
+          { ...address, port: 0 },
+          socket.remoteAddress,
+          socket.remotePort,
+          socket.remoteFamily,
+          socket.localAddress,
+          socket.localFamily,
+          typeof socket.localPort,
+        ];
+      };
+      const listener = tls.createServer({ cert: pki.server.cert, key: pki.server.key });
+      listener.listen(0, host);
+      await once(listener, 'listening');
+      const { port } = listener.address() as AddressInfo;
+      const { ours, node } = await both({ ...options(), host, port }, look);
+      expect(ours).toEqual(node);
+      listener.close();
+    },
+  );
 
   test('before and after the connection the getters answer as in node:tls', async () => {
     const look = (socket: NodeTLSSocket) => [
