@@ -228,7 +228,7 @@ Transfer Connection::Read(uint8_t* plaintext, size_t size, bool quiet) {
   // What ended the loop is still so at the next call, which will report it.
   transfer.exhausted = transfer.step == Step::kWantRead &&
                        new_sessions_.empty() && !renegotiated_;
-  if (transfer.exhausted) ReleaseBuffers();
+  if (transfer.exhausted && buffers_left_) ReleaseBuffers();
   if (transfer.size > 0) {
     transfer.step = Step::kDone;
   } else if (!quiet) {
@@ -237,16 +237,17 @@ Transfer Connection::Read(uint8_t* plaintext, size_t size, bool quiet) {
   return transfer;
 }
 
-// Tickets leave OpenSSL with a buffer to write from, which it keeps until
-// somebody writes. SSL_free_buffers(3) frees what it finds in no use; before
-// 3.0.14 it was wrong about that when a record was read in part
-// (CVE-2024-4741), so this looks first.
+// Handshake messages, tickets above all, leave OpenSSL with a buffer to write
+// from, which it keeps until somebody writes. SSL_free_buffers(3) frees what it
+// finds in no use; before 3.0.14 it was wrong about that when a record was read
+// in part (CVE-2024-4741), so this looks first.
 void Connection::ReleaseBuffers() {
   SSL* ssl = ssl_.get();
   const bool between_records = SSL_has_pending(ssl) == 0 &&
                                std::strcmp(SSL_rstate_string(ssl), "RH") == 0;
   if (between_records && fibre_ == Fibre::kNone && !HandshakeUnderWay()) {
     SSL_free_buffers(ssl);
+    buffers_left_ = false;
   }
 }
 
@@ -749,6 +750,7 @@ void Connection::OnMessage(int outgoing, int version, int content_type,
     return;
   }
   Connection* self = FromSsl(ssl);
+  self->buffers_left_ = true;
   const HandshakeLog::Note note =
       self->log_.Record(outgoing == 1, version, content_type,
                         BytesView(static_cast<const uint8_t*>(message), size));

@@ -217,6 +217,7 @@ class Connection {
   bool incoming_blocked_ = false;  // while a ClientHello is written
   bool abandoned_ = false;
   bool established_ = false;
+  bool buffers_left_ = false;  // by the handshake messages since the last time
   RequestPhase phase_ = RequestPhase::kHandshake;
   HandshakeLog log_;
   ServerVerification verification_;
