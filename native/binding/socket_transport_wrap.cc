@@ -171,8 +171,10 @@ bool SocketTransportWrap::ReceiveSome(size_t size) {
     incoming.Commit(static_cast<size_t>(count));
     return true;
   }
-  if (count == 0) {
+  if (count == 0 && lost_ == 0) {
     ended_ = true;
+  } else if (count == 0) {
+    receive_error_ = lost_;
   } else if (!IsTryAgain(errno)) {
     receive_error_ = errno;
   }
@@ -192,6 +194,7 @@ bool SocketTransportWrap::Send() {
       return false;
     } else if (errno != EINTR) {
       send_error_ = errno;
+      lost_ = errno;
       outgoing.Clear();
     }
   }

@@ -83,6 +83,9 @@ class SocketTransportWrap : public Wrap<SocketTransportWrap>,
   bool sending_ = false;  // the socket takes no more for now
   int receive_error_ = 0;
   int send_error_ = 0;
+  // What sending failed of. The kernel tells of a reset once, and receiving
+  // would take it for an end.
+  int lost_ = 0;
 };
 
 }  // namespace tls_client_cert

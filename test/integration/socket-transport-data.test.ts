@@ -14,6 +14,7 @@ import {
   pki,
   readAll,
   readBytes,
+  record,
   startRawServer,
   to,
   turns,
@@ -180,6 +181,57 @@ overDescriptors('a peer that does not read', () => {
         await hangUp(socket);
       },
     );
+  });
+});
+
+overDescriptors('a peer that resets', () => {
+  /** Secured through a relay, whose end may be reset. */
+  async function throughRelay(use: (socket: TLSSocket, relay: Socket) => Promise<void>) {
+    await withServer(undefined, async (server) => {
+      const relay = await startRawServer((client) => {
+        const target = net.connect({ port: server.port, host: '127.0.0.1' });
+        client.pipe(target).pipe(client);
+        client.once('close', () => target.destroy());
+      });
+      const socket = await open(relay.port);
+      // All of the handshake has passed.
+      await sideOf(server);
+      await use(socket, relay.sockets[0] as Socket);
+      await relay.close();
+    });
+  }
+  const RESET = [expect.stringMatching(/^error (ECONNRESET|EPIPE)$/), 'close true'];
+
+  test('what is written last fails before anything is told to be finished', async () => {
+    await throughRelay(async (socket, relay) => {
+      const seen = record(socket, ['finish', 'error', 'close']);
+      const closed = next(socket, 'close');
+      // The kernel has the reset before our write.
+      relay.resetAndDestroy();
+      socket.end('last words');
+      await closed;
+      expect(seen).toEqual(RESET);
+    });
+  });
+
+  test('an end that waits for what it did not take fails with it', async () => {
+    await throughRelay(async (socket, relay) => {
+      relay.unpipe().pause();
+      const seen = record(socket, ['finish', 'error', 'close']);
+      const written = new Promise((resolve) => {
+        socket.write(Buffer.alloc(16 * 1024 * 1024), resolve);
+      });
+      const ended = new Promise((resolve) => socket.end(resolve));
+      await turns(20);
+      const closed = next(socket, 'close');
+      relay.resetAndDestroy();
+      await closed;
+      expect(seen).toEqual(RESET);
+      expect([await written, await ended]).toEqual([
+        expect.objectContaining({ code: expect.any(String) }),
+        expect.objectContaining({ code: expect.any(String) }),
+      ]);
+    });
   });
 });
 

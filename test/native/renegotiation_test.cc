@@ -458,6 +458,19 @@ TEST_CASE(
   CHECK(ReadOnce(pair.get()) == Step::kRenegotiated);
 }
 
+TEST_CASE("renegotiation: a quiet read leaves the notice to the next one") {
+  const auto pair = QuietPair();
+  RenegotiateUpToFinished(pair.get());
+  PassOn(pair.get());
+  uint8_t plaintext[16];
+  const Transfer quiet =
+      pair->client().Read(plaintext, sizeof plaintext, /*quiet=*/true);
+  CHECK(quiet.step == Step::kWantRead);
+  CHECK_FALSE(quiet.exhausted);
+  CHECK(ReadOnce(pair.get()) == Step::kRenegotiated);
+  CHECK(ReadOnce(pair.get()) == Step::kWantRead);
+}
+
 TEST_CASE("renegotiation: HelloRequest right behind the end of the last one") {
   for (const bool abbreviated : {true, false}) {
     CAPTURE(abbreviated);
