@@ -202,13 +202,16 @@ overDescriptors('a peer that resets', () => {
   }
   const RESET = [expect.stringMatching(/^error (ECONNRESET|EPIPE)$/), 'close true'];
 
-  test('what is written last fails before anything is told to be finished', async () => {
+  test.each([
+    ['data', ['last words']],
+    ['close_notify', []],
+  ])('the last %s fails before anything is told to be finished', async (_, last) => {
     await throughRelay(async (socket, relay) => {
       const seen = record(socket, ['finish', 'error', 'close']);
       const closed = next(socket, 'close');
       // The kernel has the reset before our write.
       relay.resetAndDestroy();
-      socket.end('last words');
+      socket.end(...(last as []));
       await closed;
       expect(seen).toEqual(RESET);
     });
