@@ -13,7 +13,7 @@ const NAMES: Record<ClientKind, string> = {
 
 const SIZE = 1024;
 const CONNECTIONS = 50;
-const WARM_UP = 10_000;
+const WARM_UP = 30_000;
 /**
  * Alone: short rounds and many, because a 99th percentile is what other processes make of it. Most
  * short rounds are left in peace, and the median is of one of those.
