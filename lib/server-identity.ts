@@ -44,10 +44,7 @@ export function judgeServer(
     return { error: new TLSClientCertError(code, message), code, number, fatal: false };
   }
   try {
-    const result: unknown = options.checkServerIdentity(
-      options.hostname,
-      certificateForCheck(options, presented),
-    );
+    const result = check(options, presented);
     if (!result) return null;
     const error = types.isNativeError(result) ? result : notAnError(result);
     const code = (error as NodeJS.ErrnoException).code ?? error.message;
@@ -70,32 +67,61 @@ function notAnError(result: unknown): TLSClientCertError {
   );
 }
 
+/** Node's own, whatever a program has put in its place since. */
+const builtInCheck = tls.checkServerIdentity;
+
+interface KnownLeaf {
+  readonly der: Buffer;
+  readonly legacy: PeerCertificate;
+  /** Names that Node's own check found in it. */
+  readonly names: Set<string>;
+}
+
 /** Leaves already parsed, the latest last: most clients meet the same servers again. */
-const parsed: { der: Buffer; legacy: PeerCertificate }[] = [];
-const PARSED_LIMIT = 16;
+const known: KnownLeaf[] = [];
+const KNOWN_LIMIT = 16;
+const NAMES_LIMIT = 16;
 
 /**
  * The default check looks at the leaf's names alone, so that the chain is parsed only if a program
  * has put a check of its own in its place and looks further.
  */
-function certificateForCheck(
-  options: IdentityOptions,
-  presented: PresentedCertificate,
-): PeerCertificate {
-  const { detailed } = presented;
-  const byDefault = options.checkServerIdentity === tls.checkServerIdentity;
-  const leaf = byDefault ? presented.leaf() : undefined;
-  if (leaf === undefined) return detailed();
-  let known = parsed.find(({ der }) => der.equals(leaf));
-  if (known === undefined) {
-    known = { der: leaf, legacy: legacyCertificate(new X509Certificate(leaf)) };
-    if (parsed.length >= PARSED_LIMIT) parsed.shift();
-    parsed.push(known);
+function check(options: IdentityOptions, presented: PresentedCertificate): unknown {
+  const { hostname, checkServerIdentity } = options;
+  const byDefault = checkServerIdentity === tls.checkServerIdentity;
+  const der = byDefault ? presented.leaf() : undefined;
+  if (der === undefined) return checkServerIdentity(hostname, presented.detailed());
+  const leaf = knownLeaf(der);
+  // The same bytes and the same name: the same verdict.
+  if (checkServerIdentity === builtInCheck && leaf.names.has(hostname)) return undefined;
+  const result: unknown = checkServerIdentity(hostname, certificateForCheck(leaf, presented));
+  if (!result && checkServerIdentity === builtInCheck && leaf.names.size < NAMES_LIMIT) {
+    leaf.names.add(hostname);
   }
-  const { subject, issuer } = known.legacy;
+  return result;
+}
+
+function knownLeaf(der: Buffer): KnownLeaf {
+  const found = known.find((leaf) => leaf.der.equals(der));
+  if (found !== undefined) return found;
+  const leaf = {
+    der,
+    legacy: legacyCertificate(new X509Certificate(der)),
+    names: new Set<string>(),
+  };
+  if (known.length >= KNOWN_LIMIT) known.shift();
+  known.push(leaf);
+  return leaf;
+}
+
+function certificateForCheck(
+  { legacy }: KnownLeaf,
+  { detailed }: PresentedCertificate,
+): PeerCertificate {
+  const { subject, issuer } = legacy;
   // Copies: whoever checks may change what is passed.
   return Object.defineProperty(
-    { ...known.legacy, subject: { ...subject }, issuer: { ...issuer } },
+    { ...legacy, subject: { ...subject }, issuer: { ...issuer } },
     'issuerCertificate',
     { get: () => detailed().issuerCertificate, enumerable: true, configurable: true },
   );
