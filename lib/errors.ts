@@ -51,6 +51,12 @@ export type TLSClientCertErrorCode =
   | 'ERR_STORE_UNREADABLE'
   /** An OpenSSL provider cannot be loaded. */
   | 'ERR_STORE_PROVIDER'
+  /** A server that was asked to go over to TLS does not offer it. */
+  | 'ERR_STARTTLS_REFUSED'
+  /** A server said something else than its protocol lets it before TLS; `reason` says what. */
+  | 'ERR_STARTTLS_FAILED'
+  /** A driver does not begin as its protocol wants it without TLS. */
+  | 'ERR_STARTTLS_DRIVER'
   /** No credential suits the server's request (`firstMatch` with `onNoMatch: 'fail'`). */
   | 'ERR_CLIENT_CERT_NO_MATCH'
   /** A suspension was used a second time, or after its handshake was over. */

@@ -138,20 +138,23 @@ describe('with a prebuilt binary, where there is no compiler', () => {
   });
 
   // Without the packages that only their functions need.
-  test.each(['pkcs11', 'select', 'webcrypto'])('so has tls-client-cert/%s', async (subpath) => {
-    const code = `
+  test.each(['pkcs11', 'select', 'starttls', 'webcrypto'])(
+    'so has tls-client-cert/%s',
+    async (subpath) => {
+      const code = `
       import { createRequire } from 'node:module';
       const required = createRequire(import.meta.url)('tls-client-cert/${subpath}');
       const imported = await import('tls-client-cert/${subpath}');
       const names = Object.keys(required).sort();
       const same = names.every((name) => required[name] === imported[name]);
       console.log(JSON.stringify({ names, imported: Object.keys(imported).sort(), same }));`;
-    const args = ['--input-type=module', '--eval', code];
-    const printed = await succeed(process.execPath, args, consumer, env);
-    const { names, imported, same } = JSON.parse(printed);
-    expect(names.length).toBeGreaterThan(0);
-    expect({ imported, same }).toEqual({ imported: names, same: true });
-  });
+      const args = ['--input-type=module', '--eval', code];
+      const printed = await succeed(process.execPath, args, consumer, env);
+      const { names, imported, same } = JSON.parse(printed);
+      expect(names.length).toBeGreaterThan(0);
+      expect({ imported, same }).toEqual({ imported: names, same: true });
+    },
+  );
 
   test('package.json can be read, and nothing behind the exports', async () => {
     const read = (path: string) =>

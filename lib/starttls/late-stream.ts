@@ -1,0 +1,139 @@
+import { type NetConnectOpts, Socket, type SocketConnectOpts } from 'node:net';
+import { Duplex } from 'node:stream';
+import type { DetailedPeerCertificate, PeerCertificate } from 'node:tls';
+import { connect } from '../connect';
+import type { ConnectionOptions } from '../options';
+import type { TLSSocket } from '../tls-socket';
+import { type StartTlsProtocol, type UpgradeOptions, upgrade } from './upgrade';
+
+/** Options of `connect()` but for the stream's life, which is its driver's business. */
+export type DriverStreamOptions = Omit<ConnectionOptions, 'socket' | 'timeout' | 'signal'>;
+
+type Done = (error?: Error | null) => void;
+
+/**
+ * What a driver takes for a connection in plaintext: it connects, goes over to TLS, and passes plaintext in both
+ * directions. What is written earlier waits.
+ *
+ * It emits `'connect'` when TLS is established, and as `'error'` what goes wrong before and after.
+ */
+export class LateStream extends Duplex {
+  readonly #options: DriverStreamOptions;
+  readonly #raw: Socket;
+  readonly #destroyed = new AbortController();
+  #tls: TLSSocket | undefined;
+  /** What the driver wrote, or its end, while there was nobody to pass it to. */
+  #waiting: ((tls: TLSSocket) => void) | undefined;
+
+  /** @internal */
+  constructor(options: DriverStreamOptions) {
+    super({ allowHalfOpen: false });
+    this.#options = options;
+    // Half-open, because close_notify has to follow the server's FIN where it comes first.
+    this.#raw = new Socket({ allowHalfOpen: true }).setNoDelay(true);
+  }
+
+  /** The TLS connection, with `clientAuth` and all else; undefined before its handshake begins. */
+  get secureSocket(): TLSSocket | undefined {
+    return this.#tls;
+  }
+
+  /** As of `tls.TLSSocket`. Drivers look at it for channel binding (RFC 5929). */
+  getPeerCertificate(detailed?: boolean): PeerCertificate | DetailedPeerCertificate {
+    return this.#tls?.getPeerCertificate(detailed as true) ?? ({} as PeerCertificate);
+  }
+
+  setNoDelay(noDelay?: boolean): this {
+    (this.#tls ?? this.#raw).setNoDelay(noDelay);
+    return this;
+  }
+
+  setKeepAlive(enable?: boolean, initialDelay?: number): this {
+    (this.#tls ?? this.#raw).setKeepAlive(enable, initialDelay);
+    return this;
+  }
+
+  ref(): this {
+    (this.#tls ?? this.#raw).ref();
+    return this;
+  }
+
+  unref(): this {
+    (this.#tls ?? this.#raw).unref();
+    return this;
+  }
+
+  /** @internal Connects, and goes over to TLS. What fails destroys the stream. */
+  protected start(
+    protocol: StartTlsProtocol,
+    address: NetConnectOpts,
+    onGreeting?: UpgradeOptions['onGreeting'],
+  ): void {
+    this.#raw.connect(address as SocketConnectOpts);
+    const { signal } = this.#destroyed;
+    upgrade(protocol, this.#raw, { signal, onGreeting }).then(
+      () => this.#secure(address),
+      (error: Error) => this.destroy(error),
+    );
+  }
+
+  /** @internal Plaintext on its way to the driver, to be changed by who has to. */
+  protected fromServer(chunk: Buffer): Buffer {
+    return chunk;
+  }
+
+  /** @internal Plaintext on its way to the server. */
+  protected toServer(chunk: Buffer): Buffer {
+    return chunk;
+  }
+
+  override _read(): void {
+    this.#tls?.resume();
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, callback: Done): void {
+    this.#whenOpen((tls) => tls.write(this.toServer(chunk), callback));
+  }
+
+  override _writev(chunks: { chunk: Buffer }[], callback: Done): void {
+    this._write(Buffer.concat(chunks.map(({ chunk }) => chunk)), 'binary', callback);
+  }
+
+  override _final(callback: Done): void {
+    this.#whenOpen((tls) => tls.end(() => callback()));
+  }
+
+  override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
+    this.#destroyed.abort(error ?? new Error('destroyed'));
+    (this.#tls ?? this.#raw).destroy();
+    callback(error);
+  }
+
+  #whenOpen(action: (tls: TLSSocket) => void): void {
+    if (this.#tls === undefined) this.#waiting = action;
+    else action(this.#tls);
+  }
+
+  #secure(address: NetConnectOpts): void {
+    if (this.destroyed) {
+      this.#raw.destroy();
+      return;
+    }
+    let tls: TLSSocket;
+    try {
+      tls = connect({ ...address, ...this.#options, socket: this.#raw } as ConnectionOptions);
+    } catch (error) {
+      this.#raw.destroy();
+      this.destroy(error as Error);
+      return;
+    }
+    this.#tls = tls;
+    tls.on('data', (chunk: Buffer) => this.push(this.fromServer(chunk)) || tls.pause());
+    tls.on('end', () => this.push(null));
+    tls.on('error', (error: Error) => this.destroy(error));
+    tls.on('close', () => this.destroy());
+    tls.once('secureConnect', () => this.emit('connect'));
+    this.#waiting?.(tls);
+    this.#waiting = undefined;
+  }
+}

@@ -1,0 +1,31 @@
+import type { NetConnectOpts } from 'node:net';
+import { type DriverStreamOptions, LateStream } from './late-stream';
+
+class PostgresStream extends LateStream {
+  /** Called by the driver: with port and host, or with the path of a Unix domain socket. */
+  connect(portOrPath: number | string, host?: string): this {
+    const path = typeof portOrPath === 'string' && !/^\d+$/.test(portOrPath);
+    this.start(
+      'postgres',
+      (path ? { path: portOrPath } : { port: Number(portOrPath), host }) as NetConnectOpts,
+    );
+    return this;
+  }
+}
+
+/**
+ * A stream for `pg`, which otherwise calls `tls.connect()` itself: its option `stream`, without `ssl`.
+ *
+ * ```js
+ * const pool = new Pool({ host, port, user, stream: () => postgresStream({ ca, clientCertCallback }) });
+ * ```
+ *
+ * The driver says where to connect; the server's name is that host, unless `servername` says otherwise.
+ *
+ * @param options - Those of `connect()`.
+ */
+export function postgresStream(
+  options: DriverStreamOptions,
+): LateStream & { connect(portOrPath: number | string, host?: string): LateStream } {
+  return new PostgresStream(options);
+}

@@ -1,0 +1,86 @@
+import { hostname } from 'node:os';
+import type { Duplex } from 'node:stream';
+import { invalidArgType, invalidArgValue, outOfRange } from '../errors';
+import { Dialogue, failed } from './dialogue';
+import { PREAMBLES } from './protocols';
+
+/** A protocol that goes over to TLS on a connection it has begun in plaintext. */
+export type StartTlsProtocol = 'postgres' | 'mysql' | 'smtp' | 'imap' | 'ldap';
+
+export interface UpgradeOptions {
+  /** Milliseconds for all of it, connecting included. Default: 10 000. */
+  timeout?: number | undefined;
+  /** Gives up when it aborts: the promise rejects with its reason. */
+  signal?: AbortSignal | undefined;
+  /** SMTP: how we introduce ourselves (RFC 5321, section 4.1.1.1). Default: the name of this host. */
+  name?: string | undefined;
+  /**
+   * SMTP, IMAP and MySQL: called with what the server greeted us with. It will not do so again, and a driver that
+   * takes the connection over may wait for it. For MySQL, the answer of a driver that it was given to may be
+   * returned, as a promise too: its head is sent as the SSLRequest.
+   */
+  onGreeting?: ((greeting: Buffer) => undefined | Uint8Array | Promise<Uint8Array>) | undefined;
+}
+
+const DEFAULT_TIMEOUT = 10_000;
+const MAX_TIMEOUT = 2 ** 31 - 1;
+
+/**
+ * Says what a protocol wants said in plaintext before TLS: PostgreSQL's SSLRequest, MySQL's greeting and
+ * SSLRequest, STARTTLS of SMTP (RFC 3207) and IMAP (RFC 9051), LDAP's StartTLS (RFC 4511, section 4.14).
+ *
+ * @param socket - Nobody else may read or write it meanwhile. It may still be connecting.
+ * @returns `socket`, once the server expects a handshake on it: pass it to `connect({ socket })`. When the
+ *   promise rejects, it is destroyed.
+ * @throws TLSClientCertError `ERR_STARTTLS_REFUSED` when the server does not offer TLS; `ERR_STARTTLS_FAILED` when it
+ *   says something else, closes, takes too long, says too much or says something behind its answer (`reason`); what
+ *   the socket fails with; what the signal was aborted with.
+ * @throws TypeError `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`; RangeError `ERR_OUT_OF_RANGE`; all as rejections.
+ */
+export async function upgrade<Socket extends Duplex>(
+  protocol: StartTlsProtocol,
+  socket: Socket,
+  options: UpgradeOptions = {},
+): Promise<Socket> {
+  const { timeout = DEFAULT_TIMEOUT, signal, name = hostname(), onGreeting } = options;
+  check(protocol, timeout, name);
+  const talk = new Dialogue(socket);
+  const abort = () => talk.fail(signal?.reason as Error);
+  const timer = setTimeout(() => {
+    talk.fail(failed('timeout', `has let ${timeout} ms pass`));
+  }, timeout);
+  signal?.addEventListener('abort', abort);
+  try {
+    if (signal?.aborted) throw signal.reason;
+    await PREAMBLES[protocol](talk, { name, onGreeting: (greeting) => onGreeting?.(greeting) });
+    talk.finish();
+    return socket;
+  } catch (error) {
+    // Its errors have nobody to hear them any more.
+    socket.on('error', () => {});
+    talk.release();
+    socket.destroy();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', abort);
+  }
+}
+
+function check(protocol: unknown, timeout: unknown, name: unknown): void {
+  if (typeof protocol !== 'string') throw invalidArgType('protocol', 'of type string', protocol);
+  if (!Object.hasOwn(PREAMBLES, protocol)) {
+    const known = Object.keys(PREAMBLES).join(', ');
+    throw invalidArgValue('protocol', `must be one of ${known}`);
+  }
+  if (typeof timeout !== 'number')
+    throw invalidArgType('options.timeout', 'of type number', timeout);
+  if (!(timeout > 0 && timeout <= MAX_TIMEOUT)) {
+    throw outOfRange('options.timeout', `> 0 && <= ${MAX_TIMEOUT}`, timeout);
+  }
+  if (typeof name !== 'string') throw invalidArgType('options.name', 'of type string', name);
+  // A line of its own in the name would be a command of its own.
+  if (!/^[\x21-\x7e]{1,255}$/.test(name)) {
+    throw invalidArgValue('options.name', 'must be 1 to 255 printable characters without spaces');
+  }
+}
