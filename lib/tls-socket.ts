@@ -537,9 +537,10 @@ export class TLSSocket extends SocketFace<TLSSocket> {
   /** The transport took what was encrypted of `writing`. */
   #written(writing: PendingWrite, error?: Error | null): void {
     this.#touch();
+    if (error) this.#lastWords();
     const rest = writing.chunk < writing.chunks.length;
     if (error || (rest && this.#phase !== 'open')) {
-      writing.callback(error ?? this.#over?.() ?? this.#disconnected());
+      writing.callback(this.#over?.() ?? error ?? this.#disconnected());
     } else if (rest) {
       this.#writing = writing;
       this.#advance();
@@ -586,8 +587,17 @@ export class TLSSocket extends SocketFace<TLSSocket> {
     if (this.#connection.waiting) {
       this.#connection.receiveEnd(error);
       this.#advance();
+    } else if (error !== undefined) {
+      this.#lastWords();
     }
     if (!this.destroyed) this.destroy(error ?? this.#disconnected());
+  }
+
+  /** Who does not take our bytes any more may have said why before: on TLS 1.3, that it takes no such certificate. */
+  #lastWords(): void {
+    if (this.#phase !== 'open' || this.#lower.transport?.kind !== 'socket') return;
+    this.#exhausted = false;
+    this.#advance();
   }
 
   /** A peer that is gone before the connection is secure is told of as node:tls does. */

@@ -196,6 +196,8 @@ bool SocketTransportWrap::Send() {
       send_error_ = errno;
       lost_ = errno;
       outgoing.Clear();
+      // Why it takes no more may have come, and not been polled for yet.
+      readable_ = true;
     }
   }
   return true;
