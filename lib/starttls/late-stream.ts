@@ -92,7 +92,9 @@ export class LateStream extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: Done): void {
-    this.#whenOpen((tls) => tls.write(this.toServer(chunk), callback));
+    // A turn later, as in net.Socket: who destroys the stream wants to be the first to say why.
+    const written: Done = (error) => (error ? process.nextTick(callback, error) : callback());
+    this.#whenOpen((tls) => tls.write(this.toServer(chunk), written));
   }
 
   override _writev(chunks: { chunk: Buffer }[], callback: Done): void {
