@@ -1,8 +1,9 @@
 /** The servers' support proves itself: nothing is left of them, and a missing one is a failure. */
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
+import { promisify } from 'node:util';
 import { startApache } from '../support/apache';
 import { later, within } from '../support/client';
 import { startGnutlsServ } from '../support/gnutls-serv';
@@ -92,6 +93,23 @@ test('a program that is missing is a failure that says what to install', async (
       '(Debian and Ubuntu: apt-get install some-package).',
   );
 });
+
+const LACKS: [what: string, more: Partial<ServerRecipe>][] = [
+  ['of the program that prepares its folder', { prepare: missingProgram }],
+];
+// Who is not root does not run it as anybody else.
+if (process.getuid?.() === 0) LACKS.push(['of its user', { user: 'no-such-user' }]);
+
+test.each(LACKS)('so is the lack %s', async (_what, more) => {
+  await expect(startServerProcess({ ...script(''), ...more })).rejects.toThrow(
+    /^The tests of real servers need the program /,
+  );
+});
+
+async function missingProgram(): Promise<string[]> {
+  await promisify(execFile)('no-such-program', []);
+  return [];
+}
 
 test('a server that ends before it listens is a failure that says what it printed', async () => {
   const started = startServerProcess(script("console.error('no such directive')"));

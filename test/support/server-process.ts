@@ -1,11 +1,13 @@
 /** Real servers as child processes: they are told a free port, and stopped with all they started. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { chmod, chown, mkdtemp, rm } from 'node:fs/promises';
 import { type AddressInfo, createServer, connect as netConnect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { setTimeout as pause } from 'node:timers/promises';
 import { registerLeftover } from './leftovers';
 import { Printed } from './printed';
 import { startWatchdog } from './watchdog';
@@ -21,34 +23,46 @@ export interface ServerRecipe {
   readonly ready: RegExp;
   /** Writes what the server needs into the folder; resolves to the program's arguments. */
   readonly prepare: (folder: string, port: number) => Promise<string[]> | string[];
+  /** Whom it runs as, and who owns the folder, when the tests run as root. Default: root. */
+  readonly user?: string;
+  /** What has its first process end it all. Default: `SIGTERM`. */
+  readonly stopSignal?: NodeJS.Signals;
 }
 
 const START_MS = 10_000;
 const STOP_MS = 3_000;
+const LISTEN_PAUSE_MS = 5;
 const START_TRIES = 5;
 const PORT_TAKEN = /address already in use/i;
 
 /** Resolves once the server accepts connections on a free port of 127.0.0.1. */
 export async function startServerProcess(recipe: ServerRecipe): Promise<ServerProcess> {
-  for (let tries = 1; ; tries += 1) {
-    const server = await launch(recipe);
-    try {
-      await server.accepting(recipe.ready);
-      return server;
-    } catch (error) {
-      await server.stop();
-      if (isMissing(error)) throw new Error(missing(recipe), { cause: error });
-      // Between the moment a port was found free and now, anybody may have taken it.
-      if (tries === START_TRIES || !PORT_TAKEN.test(server.output)) throw error;
+  try {
+    for (let tries = 1; ; tries += 1) {
+      const server = await launch(recipe);
+      try {
+        await server.accepting(recipe.ready);
+        return server;
+      } catch (error) {
+        await server.stop();
+        // Between the moment a port was found free and now, anybody may have taken it.
+        if (tries === START_TRIES || !PORT_TAKEN.test(server.output)) throw error;
+      }
     }
+  } catch (error) {
+    if (isMissing(error)) throw new Error(missing(recipe), { cause: error });
+    throw error;
   }
 }
 
-/** Whether an error of {@link Printed} says that there is no such program. */
+/** Whether an error says that there is no such program, or user to run it as. */
 function isMissing(error: unknown): boolean {
-  const { cause } = error as { readonly cause?: NodeJS.ErrnoException };
-  return cause?.code === 'ENOENT';
+  const { code, syscall, cause } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT' && syscall?.startsWith('spawn')) return true;
+  return error instanceof NoSuchUser || (cause !== undefined && isMissing(cause));
 }
+
+class NoSuchUser extends Error {}
 
 function missing({ program, debianPackage }: ServerRecipe): string {
   return (
@@ -63,6 +77,8 @@ async function launch(recipe: ServerRecipe): Promise<ServerProcess> {
   try {
     // A server started by root gives its workers to another user, who has to get in.
     await chmod(folder, 0o755);
+    const { uid, gid } = runAs(recipe.user);
+    if (uid !== undefined && gid !== undefined) await chown(folder, uid, gid);
     return new ServerProcess(recipe, await recipe.prepare(folder, port), folder, port);
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
@@ -70,7 +86,19 @@ async function launch(recipe: ServerRecipe): Promise<ServerProcess> {
   }
 }
 
-async function freePort(): Promise<number> {
+/** What `spawn` needs to run something as that user: nothing where that is not for us to choose. */
+export function runAs(user: string | undefined): { uid?: number; gid?: number } {
+  if (user === undefined || process.getuid?.() !== 0) return {};
+  const [, , uid, gid] =
+    readFileSync('/etc/passwd', 'utf8')
+      .split('\n')
+      .map((line) => line.split(':'))
+      .find(([name]) => name === user) ?? [];
+  if (uid === undefined) throw new NoSuchUser(`there is no user ${user}`);
+  return { uid: Number(uid), gid: Number(gid) };
+}
+
+export async function freePort(): Promise<number> {
   const probe = createServer();
   probe.listen(0, '127.0.0.1');
   await once(probe, 'listening');
@@ -98,6 +126,7 @@ export class ServerProcess {
   readonly port: number;
   readonly folder: string;
   readonly #name: string;
+  readonly #stopSignal: NodeJS.Signals;
   readonly #child: ChildProcessByStdio<null, Readable, Readable>;
   readonly #watchdog: ReturnType<typeof startWatchdog>;
   readonly #forget = registerLeftover(() => this.stop());
@@ -110,10 +139,12 @@ export class ServerProcess {
     this.port = port;
     this.folder = folder;
     this.#name = recipe.name;
+    this.#stopSignal = recipe.stopSignal ?? 'SIGTERM';
     const child = spawn(recipe.program, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       // A process group of its own, so that no worker is missed.
       detached: true,
+      ...runAs(recipe.user),
       env: {
         // Where Debian puts servers, which not everybody's PATH has.
         PATH: `${process.env.PATH ?? ''}:/usr/sbin`,
@@ -154,7 +185,7 @@ export class ServerProcess {
     const { pid } = this.#child;
     if (pid !== undefined) {
       // The first process ends its workers, and removes what lies outside of files.
-      this.#child.kill('SIGTERM');
+      this.#child.kill(this.#stopSignal);
       const patience = setTimeout(() => killGroup(pid), STOP_MS);
       await this.#exited;
       clearTimeout(patience);
@@ -173,9 +204,22 @@ export class ServerProcess {
       START_MS,
     );
     if (PORT_TAKEN.test(printed)) throw new Error(`${this.#name}: port ${this.port} was taken`);
+    // Some say that they are ready just before they listen, and say no more.
+    const deadline = Date.now() + START_MS;
+    while (!(await this.#listening(deadline))) await pause(LISTEN_PAUSE_MS);
+  }
+
+  async #listening(deadline: number): Promise<boolean> {
     const socket = netConnect(this.port, '127.0.0.1');
     try {
       await once(socket, 'connect');
+      return true;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'ECONNREFUSED' || Date.now() > deadline || this.#child.exitCode !== null) {
+        throw error;
+      }
+      return false;
     } finally {
       socket.destroy();
     }
