@@ -71,6 +71,13 @@ describe.each(SCHEMES)('%s:', (scheme) => {
   });
 });
 
+test.each(SCHEMES)('%s: with requireClientCert who declines gets to know it', async (scheme) => {
+  const tls = { clientCertCallback: () => later(null), requireClientCert: true };
+  await expect(whoAmI(scheme, portOf(scheme), tls)).rejects.toMatchObject({
+    code: 'ERR_CLIENT_CERT_REQUIRED',
+  });
+});
+
 describe('ldaps:, faults', () => {
   const attempt: Attempt = (port, tls, timeout) =>
     whoAmI('ldaps', port, tls, timeout === undefined ? {} : { connectTimeout: timeout });

@@ -1,8 +1,10 @@
 /** `nodemailer` and Exim: STARTTLS with a certificate, a pool, and what can go wrong. */
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { createTransport } from 'nodemailer';
 import type SMTPPool from 'nodemailer/lib/smtp-pool';
 import { getSocketWith } from '../../examples/clients/nodemailer';
-import type { ClientCertCallback, ConnectionOptions } from '../../lib/index';
+import { type ClientCertCallback, type ConnectionOptions, connect } from '../../lib/index';
 import { credentialOf, later } from '../support/client';
 import { type Attempt, describeFaults } from '../support/driver-faults';
 import { runExample } from '../support/example';
@@ -16,8 +18,9 @@ const MAIL = { from: 'me@home.example', to: 'you@mail.example', subject: 'Hello'
 const SEEN = '250 you are O=tls-client-cert tests,CN=client ec256';
 
 let server: ServerProcess;
+let smtpsPort: number;
 beforeAll(async () => {
-  server = await startExim();
+  ({ server, smtpsPort } = await startExim());
 }, 20_000);
 afterAll(() => server.stop());
 
@@ -65,6 +68,22 @@ test('a pool: one question, many mails', async () => {
   } finally {
     transport.close();
   }
+});
+
+test('TLS from the start', async () => {
+  const transport = createTransport({
+    host: '127.0.0.1',
+    port: smtpsPort,
+    getSocket: async ({ host, port }, done) => {
+      const socket = connect({
+        ...{ host, port, servername: 'localhost', ca: pki.serverCa.cert },
+        clientCertCallback: () => later(ec256, 30),
+      });
+      await once(socket, 'secureConnect');
+      done(null, { connection: socket as unknown as Socket, secure: true, secured: true });
+    },
+  });
+  expect((await transport.sendMail(MAIL)).response).toBe(SEEN);
 });
 
 test('two megabytes of mail', async () => {

@@ -115,6 +115,7 @@ function project(blocks: readonly Block[]): Record<string, string> {
         'tls-client-cert': [join(root, 'test/support/doc-package.ts')],
         'tls-client-cert/pkcs11': [join(root, 'lib/signers/pkcs11/index.ts')],
         'tls-client-cert/select': [join(root, 'lib/select/index.ts')],
+        'tls-client-cert/starttls': [join(root, 'lib/starttls/index.ts')],
         'tls-client-cert/webcrypto': [join(root, 'lib/signers/webcrypto/index.ts')],
       },
     },

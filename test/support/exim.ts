@@ -2,14 +2,21 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { serverFiles } from './server-files';
-import { type ServerProcess, startServerProcess } from './server-process';
+import { freePort, type ServerProcess, startServerProcess } from './server-process';
+
+export interface Exim {
+  /** Its port is for STARTTLS. */
+  readonly server: ServerProcess;
+  readonly smtpsPort: number;
+}
 
 /**
  * Takes mail from those only whose certificate it verified, and says in its answer who that is. What it takes
  * it throws away.
  */
-export function startExim(): Promise<ServerProcess> {
-  return startServerProcess({
+export async function startExim(): Promise<Exim> {
+  let smtpsPort = 0;
+  const server = await startServerProcess({
     name: 'exim',
     program: 'exim4',
     debianPackage: 'exim4-daemon-light',
@@ -17,6 +24,7 @@ export function startExim(): Promise<ServerProcess> {
     user: 'Debian-exim',
     prepare: async (folder, port) => {
       const files = await serverFiles(folder, 'Debian-exim');
+      smtpsPort = await freePort();
       await writeFile(
         join(folder, 'exim.conf'),
         `
@@ -26,7 +34,8 @@ spool_directory = ${join(folder, 'spool')}
 log_file_path = ${join(folder, 'log-%s')}
 pid_file_path = ${join(folder, 'pid')}
 local_interfaces = 127.0.0.1
-daemon_smtp_ports = ${port}
+daemon_smtp_ports = ${port} : ${smtpsPort}
+tls_on_connect_ports = ${smtpsPort}
 host_lookup =
 rfc1413_query_timeout = 0s
 keep_environment =
@@ -61,4 +70,5 @@ none:
       return ['-C', join(folder, 'exim.conf'), '-bdf', '-v'];
     },
   });
+  return { server, smtpsPort };
 }

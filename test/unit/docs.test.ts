@@ -3,7 +3,11 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 const root = join(__dirname, '../..');
-const documents = ['README.md', 'CHANGELOG.md', ...markdown('docs'), ...markdown('docs/guides')];
+const documents = [
+  'README.md',
+  'CHANGELOG.md',
+  ...['docs', 'docs/guides', 'docs/guides/clients'].flatMap(markdown),
+];
 
 function markdown(folder: string): string[] {
   return readdirSync(join(root, folder))
