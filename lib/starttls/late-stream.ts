@@ -20,7 +20,6 @@ type Done = (error?: Error | null) => void;
 export class LateStream extends Duplex {
   readonly #options: DriverStreamOptions;
   readonly #raw: Socket;
-  readonly #destroyed = new AbortController();
   #tls: TLSSocket | undefined;
   /** What the driver wrote, or its end, while there was nobody to pass it to. */
   #waiting: ((tls: TLSSocket) => void) | undefined;
@@ -70,8 +69,7 @@ export class LateStream extends Duplex {
     onGreeting?: UpgradeOptions['onGreeting'],
   ): void {
     this.#raw.connect(address as SocketConnectOpts);
-    const { signal } = this.#destroyed;
-    upgrade(protocol, this.#raw, { signal, onGreeting }).then(
+    upgrade(protocol, this.#raw, { onGreeting }).then(
       () => this.#secure(address),
       (error: Error) => this.destroy(error),
     );
@@ -106,7 +104,7 @@ export class LateStream extends Duplex {
   }
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
-    this.#destroyed.abort(error ?? new Error('destroyed'));
+    // What is said before TLS ends with it.
     (this.#tls ?? this.#raw).destroy();
     callback(error);
   }

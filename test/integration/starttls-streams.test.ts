@@ -1,0 +1,226 @@
+/** The streams for drivers, as streams: their ends, their patience, and who lets go of them. */
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import net, { type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import tls from 'node:tls';
+import type { ClientCertCallback } from '../../lib/index';
+import { type DriverStreamOptions, mysqlStream, postgresStream } from '../../lib/starttls';
+import { deferred, later, within } from '../support/client';
+import { loadPki } from '../support/pki';
+
+const pki = loadPki();
+const SSL_REQUEST_LENGTH = 8;
+
+const open = new Set<{ destroy(): void }>();
+const servers = new Set<net.Server>();
+afterEach(() => {
+  for (const one of open) one.destroy();
+  for (const server of servers) server.close();
+  open.clear();
+  servers.clear();
+});
+
+/** Says 'S' to every SSLRequest, and speaks TLS from there. */
+async function startServer(
+  use: (secure: tls.TLSSocket) => void,
+  where: { port: number; host: string } | { path: string } = { port: 0, host: '127.0.0.1' },
+  allowHalfOpen = false,
+) {
+  const { cert, key } = pki.server;
+  const secured = tls.createServer({ cert, key, ca: pki.clientCaA.cert, requestCert: true }, use);
+  secured.on('tlsClientError', () => {});
+  const accepted = deferred<net.Socket>();
+  const server = net.createServer({ allowHalfOpen }, async (socket) => {
+    open.add(socket);
+    socket.on('error', () => {});
+    accepted.resolve(socket);
+    while (socket.read(SSL_REQUEST_LENGTH) === null) await once(socket, 'readable');
+    socket.write('S');
+    secured.emit('connection', socket);
+  });
+  servers.add(server);
+  server.listen(where);
+  await once(server, 'listening');
+  return { port: (server.address() as AddressInfo).port, accepted: accepted.promise };
+}
+
+function stream(options: DriverStreamOptions = {}) {
+  const one = postgresStream({
+    ca: pki.serverCa.cert,
+    servername: 'localhost',
+    clientCertCallback: () => later(pki.clients.ec256, 5),
+    ...options,
+  });
+  open.add(one);
+  return one;
+}
+
+/** Asked, and never answering. */
+function pending() {
+  const asked = deferred<AbortSignal>();
+  const clientCertCallback: ClientCertCallback = (_request, { signal }) => {
+    asked.resolve(signal);
+    return new Promise<never>(() => {});
+  };
+  return { asked: asked.promise, clientCertCallback };
+}
+
+async function endOf(readable: NodeJS.ReadableStream): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  readable.on('data', (chunk: Buffer) => chunks.push(chunk));
+  await within('end', once(readable, 'end'));
+  return Buffer.concat(chunks);
+}
+
+test('what is written, and ended, before there is a connection arrives, and the answer too', async () => {
+  const answer = async (secure: tls.TLSSocket) => {
+    secure.end(`${secure.getPeerCertificate().subject.CN} said ${await endOf(secure)}`);
+  };
+  const { port } = await startServer(answer, undefined, true);
+  const one = stream();
+  one.write('hel');
+  one.end('lo');
+  expect(one.secureSocket).toBeUndefined();
+  expect(one.getPeerCertificate()).toEqual({});
+  const closed = once(one, 'close');
+  one.connect(port, '127.0.0.1');
+  expect(String(await endOf(one))).toBe('client ec256 said hello');
+  expect(one.secureSocket?.clientAuth.status).toBe('sent');
+  await within('close', closed);
+});
+
+test("'connect' comes when it is secure; the settings of a socket can be made before and after", async () => {
+  const { port } = await startServer(() => {});
+  const one = stream();
+  const settings = () => one.setNoDelay(false).setKeepAlive(true, 1000).unref().ref();
+  expect(settings()).toBe(one);
+  expect(one.connect(port, '127.0.0.1')).toBe(one);
+  await within('connect', once(one, 'connect'));
+  expect(one.secureSocket?.getProtocol()).toBe('TLSv1.3');
+  expect(one.getPeerCertificate().subject.CN).toBe(
+    one.secureSocket?.getPeerCertificate().subject.CN,
+  );
+  expect(settings()).toBe(one);
+});
+
+test('a Unix domain socket', async () => {
+  const path = join(tmpdir(), `tls-client-cert-${process.pid}-starttls`);
+  // A turn later, or it ends without close_notify.
+  await startServer((secure) => void setImmediate(() => secure.end('hello')), { path });
+  expect(String(await endOf(stream().connect(path)))).toBe('hello');
+});
+
+test('who does not read is not sent more than there is room for', async () => {
+  const data = randomBytes(16 * 1024 * 1024);
+  const { port } = await startServer((secure) => {
+    setImmediate(() => secure.end(data));
+  });
+  const one = stream().connect(port, '127.0.0.1');
+  await within('connect', once(one, 'connect'));
+  const { secureSocket } = one;
+  await within('data', once(one, 'readable'));
+  for (let before = -1; before !== secureSocket?.bytesRead; await later(null, 40)) {
+    before = secureSocket?.bytesRead ?? 0;
+  }
+  expect(one.readableLength).toBeLessThan(1024 * 1024);
+  expect((await endOf(one)).equals(data)).toBe(true);
+});
+
+test('a server that ends: so do we, and close', async () => {
+  const ended = deferred();
+  const { port } = await startServer((secure) => {
+    setImmediate(() => secure.end('bye'));
+    secure.resume().once('end', ended.resolve);
+  });
+  const one = stream().connect(port, '127.0.0.1');
+  const closed = once(one, 'close');
+  expect(String(await endOf(one))).toBe('bye');
+  await within('end', ended.promise);
+  await within('close', closed);
+  expect(one.writableFinished).toBe(true);
+});
+
+test('whoever destroys the TLS connection destroys the stream', async () => {
+  const { port } = await startServer(() => {});
+  const one = stream().connect(port, '127.0.0.1');
+  await within('connect', once(one, 'connect'));
+  one.secureSocket?.destroy();
+  await within('close', once(one, 'close'));
+});
+
+test('a server that resets: an error, once', async () => {
+  const { port, accepted } = await startServer(() => {});
+  const one = stream().connect(port, '127.0.0.1');
+  await within('connect', once(one, 'connect'));
+  const errors: NodeJS.ErrnoException[] = [];
+  one.on('error', (error) => errors.push(error)).resume();
+  (await accepted).resetAndDestroy();
+  // Without events.once, which would reject.
+  await within('close', new Promise((resolve) => one.once('close', resolve)));
+  expect(errors).toMatchObject([{ code: 'ECONNRESET' }]);
+});
+
+describe('a driver that lets go', () => {
+  const closedAt = (socket: net.Socket) =>
+    within('close', socket.closed ? Promise.resolve([]) : once(socket, 'close'));
+
+  test.each([
+    ['without a word', undefined],
+    ['with an error', new Error('enough')],
+  ])('%s, while a question waits: the callback and the server hear of it', async (_how, error) => {
+    const { asked, clientCertCallback } = pending();
+    const { port, accepted } = await startServer(() => {});
+    const one = stream({ clientCertCallback }).connect(port, '127.0.0.1');
+    const errors: Error[] = [];
+    one.on('error', (seen) => errors.push(seen));
+    const signal = await within('question', asked);
+    one.destroy(error);
+    expect(signal.aborted).toBe(true);
+    await closedAt(await accepted);
+    expect(errors).toEqual(error === undefined ? [] : [error]);
+  });
+
+  test('before the server has answered', async () => {
+    const accepted = deferred<net.Socket>();
+    const server = net.createServer((socket) => {
+      open.add(socket);
+      accepted.resolve(socket.resume());
+    });
+    servers.add(server);
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const one = stream().connect((server.address() as AddressInfo).port, '127.0.0.1');
+    const socket = await within('connection', accepted.promise);
+    one.destroy();
+    await closedAt(socket);
+    expect(one.secureSocket).toBeUndefined();
+  });
+
+  test('about when the server answers: no handshake goes on', async () => {
+    const { port, accepted } = await startServer(() => {});
+    const one = stream().connect(port, '127.0.0.1');
+    const socket = await accepted;
+    socket.once('readable', () => setImmediate(() => one.destroy()));
+    await closedAt(socket);
+    expect(one.secureSocket?.destroyed).not.toBe(false);
+  });
+});
+
+test('options that are wrong: an error of the stream', async () => {
+  const { port } = await startServer(() => {});
+  const one = stream({ minVersion: 'TLSv9' as never }).connect(port, '127.0.0.1');
+  const [error] = await within('error', once(one, 'error'));
+  expect(error).toBeInstanceOf(TypeError);
+});
+
+test('MySQL: nobody there', async () => {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  const one = mysqlStream({ host: '127.0.0.1', port });
+  const [error] = await within('error', once(one, 'error'));
+  expect(error).toMatchObject({ code: 'ECONNREFUSED' });
+});
