@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { serverFiles } from './server-files';
-import { freePort, type ServerProcess, startServerProcess } from './server-process';
+import { freePort, needRoot, type ServerProcess, startServerProcess } from './server-process';
 
 export interface Exim {
   /** Its port is for STARTTLS. */
@@ -23,6 +23,7 @@ export async function startExim(): Promise<Exim> {
     ready: /listening for SMTP/,
     user: 'Debian-exim',
     prepare: async (folder, port) => {
+      needRoot('Exim');
       const files = await serverFiles(folder, 'Debian-exim');
       smtpsPort = await freePort();
       await writeFile(

@@ -86,6 +86,12 @@ async function launch(recipe: ServerRecipe): Promise<ServerProcess> {
   }
 }
 
+/** For servers that do not run as anybody else: a failure that says so. */
+export function needRoot(name: string): void {
+  if (process.getuid?.() !== 0)
+    throw new Error(`${name} is started by root only: run this as root`);
+}
+
 /** What `spawn` needs to run something as that user: nothing where that is not for us to choose. */
 export function runAs(user: string | undefined): { uid?: number; gid?: number } {
   if (user === undefined || process.getuid?.() !== 0) return {};
