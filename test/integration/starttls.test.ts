@@ -228,8 +228,6 @@ describe('a server that goes over to TLS', () => {
         clientCertCallback: () => later(pki.clients.ec256, 5),
       });
       await secured(socket);
-      // Nothing of ours stands in the way of the short way.
-      expect(socket.transport).toBe('socket');
       const [said] = await within('data', once(socket, 'data'));
       expect(String(said)).toBe('true client ec256');
       await hangUp(socket);
