@@ -62,7 +62,7 @@ describe('the packed files', () => {
 
   test('are of the kinds that belong there', () => {
     const kinds =
-      /^(package\.json|binding\.gyp|LICENSE|[A-Z]+\.md|docs\/(guides\/)?[a-z-]+\.md|docs\/bench\/node-[0-9]+\.(json|svg)|examples\/[a-z-]+\.ts|lib\/([a-z0-9-]+\/)*[a-z-]+\.m?ts|dist\/([a-z0-9-]+\/)*[a-z-]+\.(d\.)?m?[jt]s(\.map)?|native\/([a-z]+\/)?[a-z_]+\.(cc|h)|prebuilds\/[a-z0-9]+-[a-z0-9]+\/tls-client-cert(\.[a-z]+)?\.node)$/;
+      /^(package\.json|binding\.gyp|LICENSE|[A-Z]+\.md|docs\/(guides\/(clients\/)?)?[a-z0-9-]+\.md|docs\/bench\/node-[0-9]+\.(json|svg)|examples\/(clients\/)?[a-z0-9-]+\.ts|lib\/([a-z0-9-]+\/)*[a-z-]+\.m?ts|dist\/([a-z0-9-]+\/)*[a-z-]+\.(d\.)?m?[jt]s(\.map)?|native\/([a-z]+\/)?[a-z_]+\.(cc|h)|prebuilds\/[a-z0-9]+-[a-z0-9]+\/tls-client-cert(\.[a-z]+)?\.node)$/;
     expect(paths().filter((path) => !kinds.test(path))).toEqual([]);
   });
 
