@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { X509Certificate } from 'node:crypto';
 import type { CipherNameAndProtocol, DetailedPeerCertificate, PeerCertificate } from 'node:tls';
 import { binding, type FailureRecord, Moved, type NativeConnection, Step } from './binding';
@@ -13,6 +14,7 @@ import {
   UNCONFIGURED,
 } from './client-auth';
 import { Credential } from './credential';
+import { Diagnostics } from './diagnostics';
 import { invalidArgType, TLSClientCertError } from './errors';
 import {
   contextError,
@@ -28,7 +30,7 @@ import { type Outcome, Question } from './question';
 import { SecureContext } from './secure-context';
 import { judgeServer } from './server-identity';
 import { type SignatureScheme, signatureSchemeName } from './signature-schemes';
-import { Signing, type SigningOutcome } from './signing';
+import { Signing, type SigningOutcome, type SigningTask } from './signing';
 import type { Suspension } from './suspension';
 import type { ClientCertCallback } from './types';
 import { explainWrongSignature } from './wrong-signature';
@@ -93,6 +95,10 @@ export class Connection {
   exhausted = false;
   /** @internal Whether there may be something for {@link drain}. */
   hasOutput = false;
+  /** @internal What is the caller's runs in the context in which the connection was made. */
+  readonly scope = new AsyncResource('TLSClientCert');
+  /** @internal */
+  readonly diagnostics: Diagnostics = new Diagnostics(this);
   /** Whether the server's chain and name were found good. */
   authorized = false;
   /** Why not: a code such as `'DEPTH_ZERO_SELF_SIGNED_CERT'`; else `null`. */
@@ -214,6 +220,7 @@ export class Connection {
    * is.
    */
   handshake(): ConnectionResult {
+    if (!this.#established) this.diagnostics.begin();
     const result = this.#run((native) => -native.handshake());
     if (result.status !== 'done' || this.#established) return result;
     if (this.#abandoned) {
@@ -224,7 +231,10 @@ export class Connection {
     }
     this.#established = true;
     const error = this.#whyUnacceptable();
-    if (error === undefined) return result;
+    if (error === undefined) {
+      this.diagnostics.handshake(this, this.#settings.hostname);
+      return this.#native === null ? this.#fail() : result;
+    }
     // The server has to hear nothing more of us.
     if (this.isSessionReused()) this.drain();
     return this.#fail(error);
@@ -328,6 +338,7 @@ export class Connection {
     };
     const auth = this.clientAuth;
     this.#clientAuth = auth.status === 'pending' ? failed(why()) : auth;
+    this.#tellFailure(why);
     const native = this.#native;
     this.#native = null;
     native?.destroy();
@@ -384,7 +395,8 @@ export class Connection {
             this.#tellSession(native);
             break;
           case Step.renegotiated:
-            this.#listener.renegotiated?.();
+            this.diagnostics.handshake(this, this.#settings.hostname);
+            this.scope.runInAsyncScope(() => this.#listener.renegotiated?.());
             break;
           default:
             return this.#fail(this.#failure(native));
@@ -399,11 +411,19 @@ export class Connection {
     this.#error ??= error;
     const auth = this.#native === null ? this.#clientAuth : this.clientAuth;
     if (auth.status === 'pending') this.#clientAuth = failed(this.#error);
+    this.#tellFailure(() => this.#error as Error);
     const waits = [this.#question, this.#signing];
     this.#question = undefined;
     this.#signing = undefined;
     for (const wait of waits) wait?.cancel(this.#error);
     return { status: 'failed', error: this.#error };
+  }
+
+  /** Those who are told may destroy us meanwhile. */
+  #tellFailure(error: () => Error): void {
+    this.diagnostics.answer(() => ({ kind: 'failure', error: error() }));
+    this.diagnostics.signed(error);
+    this.diagnostics.failed(this, this.#settings.hostname, error);
   }
 
   #failure(native: NativeConnection): Error {
@@ -433,7 +453,8 @@ export class Connection {
   #tellSession(native: NativeConnection): void {
     const deliver = this.#listener.session;
     const session = native.takeSession(deliver !== undefined);
-    if (session.length > 0) deliver?.call(this.#listener, session);
+    if (session.length === 0) return;
+    this.scope.runInAsyncScope(() => deliver?.call(this.#listener, session));
   }
 
   // ---- the server's identity
@@ -454,10 +475,12 @@ export class Connection {
 
   /** What the server's chain and name have against them that counts. */
   #refusal(native: NativeConnection) {
-    const refusal = judgeServer(native.serverChainError(), this.#settings, {
-      leaf: () => native.peerCertificates()[0],
-      detailed: () => this.getPeerCertificate(true),
-    });
+    const refusal = this.scope.runInAsyncScope(() =>
+      judgeServer(native.serverChainError(), this.#settings, {
+        leaf: () => native.peerCertificates()[0],
+        detailed: () => this.getPeerCertificate(true),
+      }),
+    );
     this.#serverJudged = true;
     this.authorized = refusal === null;
     this.authorizationError = refusal?.code ?? null;
@@ -524,7 +547,10 @@ export class Connection {
           this.#answer = outcome;
           this.#notify();
         },
-        suspended: () => this.#notify(),
+        suspended: () => {
+          this.diagnostics.suspend('suspension');
+          this.#notify();
+        },
       },
       this.#settings.clientCertTimeout,
     );
@@ -535,13 +561,18 @@ export class Connection {
       authorized: this.authorized,
       authorizationError: this.authorizationError,
     });
+    this.diagnostics.request(request);
+    const question = this.#question;
+    if (question === undefined) return;
     // The context's callback may have been taken away between two attempts.
-    this.#question.put(request, this.#callback ?? (() => null));
+    const callback = this.#callback ?? (() => null);
+    this.scope.runInAsyncScope(() => question.put(request, callback));
+    if (this.waiting && question.suspension === null) this.diagnostics.suspend('promise');
   }
 
   #notify(): void {
     // The running operation sees it by itself.
-    if (!this.#running) this.#listener.resumed?.();
+    if (!this.#running) this.scope.runInAsyncScope(() => this.#listener.resumed?.());
   }
 
   /** Tells the machine what was answered, if it was. */
@@ -556,6 +587,8 @@ export class Connection {
     }
     this.#question = undefined;
     this.#answer = undefined;
+    this.diagnostics.answer(() => answer);
+    if (this.#native === null) return;
     if (answer.kind === 'failure') {
       this.#fail(answer.error);
     } else if (answer.kind === 'decline') {
@@ -589,19 +622,20 @@ export class Connection {
     }
     const { scheme, data } = native.signatureRequest();
     this.#signed = undefined;
-    this.#signing = new Signing((outcome) => {
+    const signing = new Signing((outcome) => {
       this.#signed = outcome;
       this.#notify();
     });
-    this.#signing.begin(
-      {
-        signer,
-        data,
-        scheme: signatureSchemeName(scheme) as SignatureScheme,
-        subject: credential.subject,
-      },
-      this.#settings.clientCertTimeout,
-    );
+    this.#signing = signing;
+    const task: SigningTask = {
+      signer,
+      data,
+      scheme: signatureSchemeName(scheme) as SignatureScheme,
+      subject: credential.subject,
+    };
+    this.diagnostics.sign(credential, task.scheme);
+    this.scope.runInAsyncScope(() => signing.begin(task, this.#settings.clientCertTimeout));
+    if (this.waiting) this.diagnostics.suspend('signature');
   }
 
   /** Hands the signature to the machine, if it came. */
@@ -613,6 +647,7 @@ export class Connection {
     this.#signed = undefined;
     if (this.#abandoned) return;
     if (outcome.kind === 'failure') {
+      this.diagnostics.signed(() => outcome.error);
       this.#fail(outcome.error);
       return;
     }
@@ -620,13 +655,16 @@ export class Connection {
     const failure = native.sign(signature);
     if (failure === null) {
       this.#shownLast = this.#answered;
+      this.diagnostics.signed(() => null);
       return;
     }
     const { subject, certificate } = this.#shown(native) as Credential;
     const { scheme, data } = native.signatureRequest();
     const { publicKey } = certificate;
     const wrong = { signature, scheme: signatureSchemeName(scheme), data, publicKey };
-    this.#fail(signatureError(failure, subject, explainWrongSignature(wrong)));
+    const error = signatureError(failure, subject, explainWrongSignature(wrong));
+    this.diagnostics.signed(() => error);
+    this.#fail(error);
   }
 
   /** What became of the server's last request for a client certificate. Readable after the end. */

@@ -2,6 +2,7 @@ import type { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { CipherNameAndProtocol, DetailedPeerCertificate, PeerCertificate } from 'node:tls';
+import { boundTo } from './bound';
 import type { ClientAuth } from './client-auth';
 import { Connection, type ConnectionResult } from './connection';
 import { invalidArgType, TLSClientCertError } from './errors';
@@ -98,11 +99,12 @@ export class TLSSocket extends SocketFace<TLSSocket> {
       },
       renegotiated: () => this.#renegotiated(),
     });
+    this.#connection.diagnostics.source = this;
     const stream = this.#opened(open);
     this.#lower = new LowerStream(
       stream,
       this.#connection,
-      {
+      boundTo(this.#connection.scope, {
         connected: () => {
           this.#phase = 'handshake';
           this.#touch();
@@ -121,8 +123,8 @@ export class TLSSocket extends SocketFace<TLSSocket> {
           if (this.#connection.waiting) this.#connection.giveUpQuestion(this.#disconnected());
         },
         vanished: () => this.#lost(),
-        failed: (error) => this.#lost(error),
-      },
+        failed: (error: Error) => this.#lost(error),
+      }),
       { shared: options.socket != null, streamOnly: options.transport === 'stream' },
     );
     // After our own listeners, which a throwing one of the caller's must not cut off.
@@ -378,11 +380,12 @@ export class TLSSocket extends SocketFace<TLSSocket> {
     writing?.callback(why());
     for (const failed of this.#renegotiating) process.nextTick(failed, why());
     this.#renegotiating = [];
-    this.#lower.close(lastWords, why, () => {
+    const closed = () => {
       callback(error);
       // As net.Socket: after 'error', and with whether there was one.
       process.nextTick(() => this.emit('close', error !== null));
-    });
+    };
+    this.#lower.close(lastWords, why, () => this.#connection.scope.runInAsyncScope(closed));
   }
 
   /** Something moved: nobody is idle. */
