@@ -21,6 +21,14 @@ export type {
   PfxCredentialOptions,
   PrivateKeyInput,
 } from './credential-options';
+export type {
+  AnswerMessage,
+  DiagnosticsMessage,
+  HandshakeMessage,
+  RequestMessage,
+  SignMessage,
+  SuspendMessage,
+} from './diagnostics';
 export { type ErrorDetails, TLSClientCertError, type TLSClientCertErrorCode } from './errors';
 export type { ConnectionOptions } from './options';
 export type { ProtocolOptions } from './protocol-options';
