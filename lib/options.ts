@@ -1,7 +1,7 @@
 /**
  * The options of `connect()`: what is added to the protocol's own, and the checks of that.
  */
-import type { TcpNetConnectOpts } from 'node:net';
+import type { OnReadOpts, TcpNetConnectOpts } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { invalidArgType, invalidArgValue } from './errors';
 import { IdleTimer } from './idle-timer';
@@ -36,6 +36,11 @@ export interface ConnectionOptions
    * descriptor of a `net.Socket`, which takes less. Default: `'auto'`.
    */
   transport?: 'auto' | 'stream' | undefined;
+  /**
+   * Plaintext goes into this one buffer and to this callback, in place of `'data'`; when it returns `false`, no
+   * more is read before `resume()`. Without effect with `socket`, as in `node:tls`.
+   */
+  onread?: OnReadOpts | null | undefined;
   /** Bytes of plaintext buffered before the stream says stop. Default: the stream's own. */
   highWaterMark?: number | undefined;
 }
@@ -49,7 +54,6 @@ const REFUSED: Readonly<Record<string, string>> = {
   clientCertEngine: 'OpenSSL engines are gone in OpenSSL 4; use clientCertCallback',
   requestOCSP: 'stapled responses are not delivered yet',
   minDHSize: 'OpenSSL\'s security level bounds it; set "@SECLEVEL=" in ciphers',
-  onread: 'read from the stream',
   fd: 'pass a net.Socket in options.socket',
   handle: 'pass a net.Socket in options.socket',
 };

@@ -10,6 +10,7 @@ import { gaveUpError } from './failures';
 import { gather, RECORD_SIZE } from './gather';
 import { IdleTimer } from './idle-timer';
 import { LowerStream } from './lower-stream';
+import { OnRead } from './on-read';
 import { type ConnectionOptions, checkSocketOptions } from './options';
 import { legacyCertificate } from './peer-certificate';
 import { freeSlab, takeFromSlab } from './slab';
@@ -54,7 +55,7 @@ export class TLSSocket extends SocketFace<TLSSocket> {
   /** Plaintext bytes received. */
   bytesRead = 0;
   /** Milliseconds set by {@link setTimeout}. */
-  timeout: number | undefined;
+  timeout?: number;
 
   readonly #connectOptions: Pick<ConnectionOptions, 'host' | 'port' | 'path' | 'localAddress'>;
   readonly #lower: LowerStream;
@@ -75,6 +76,8 @@ export class TLSSocket extends SocketFace<TLSSocket> {
   #final: ((error?: Error | null) => void) | undefined;
   #advancing = false;
   #advanceAgain = false;
+  /** In place of the stream's readable side, with the option `onread`. */
+  readonly #onRead: OnRead | undefined;
   readonly #idle = new IdleTimer(() => this.emit('timeout'));
 
   private constructor(open: () => Duplex, options: ConnectionOptions) {
@@ -85,6 +88,7 @@ export class TLSSocket extends SocketFace<TLSSocket> {
       emitClose: false,
       ...(highWaterMark === undefined ? {} : { highWaterMark }),
     });
+    this.#onRead = OnRead.of(options);
     this.#connectOptions = { host, port, path, localAddress };
     const socket = this;
     const tell = (session: Buffer) => this.emit('session', session);
@@ -342,6 +346,17 @@ export class TLSSocket extends SocketFace<TLSSocket> {
     if (!this.#exhausted) this.#advance();
   }
 
+  /** As of `net.Socket`: with `onread` it holds up the callback as well. */
+  override pause(): this {
+    if (this.#onRead !== undefined) this.#reading = false;
+    return super.pause();
+  }
+
+  override resume(): this {
+    if (this.#onRead !== undefined) process.nextTick(() => this.isPaused() || this._read());
+    return super.resume();
+  }
+
   override _write(
     chunk: Uint8Array,
     _encoding: BufferEncoding,
@@ -483,20 +498,20 @@ export class TLSSocket extends SocketFace<TLSSocket> {
 
   #pumpReads(): void {
     while (this.#reading && this.#phase === 'open' && !this.#exhausted) {
-      const result = this.#connection.read(freeSlab);
+      const result = this.#connection.read(this.#onRead?.target ?? freeSlab);
       this.#exhausted = result.status === 'done' && this.#connection.exhausted;
       this.#wantsRead = result.status === 'want-read';
       if (result.status !== 'done') {
         this.#stopped(result);
         return;
       }
-      const chunk = takeFromSlab(result.bytes);
+      const chunk = this.#onRead === undefined ? takeFromSlab(result.bytes) : null;
       this.bytesRead += result.bytes;
       // _read may be called from within push(), and must not be undone by its result.
       this.#reading = false;
       let goesOn = true;
       try {
-        goesOn = this.push(chunk);
+        goesOn = this.#onRead?.deliver(result.bytes) ?? this.push(chunk);
       } finally {
         // Also when a listener threw: the stream would not ask again by itself.
         if (goesOn) this.#reading = true;
