@@ -1,6 +1,6 @@
 import net from 'node:net';
 import { addAbortSignal } from 'node:stream';
-import { invalidArgType } from './errors';
+import { type ConnectParameters, connectArguments } from './connect-arguments';
 import type { ConnectionOptions } from './options';
 import { TLSSocket } from './tls-socket';
 
@@ -8,33 +8,42 @@ import { TLSSocket } from './tls-socket';
  * Opens a TLS connection as `tls.connect()` does, to a server that may ask for a client
  * certificate; `clientCertCallback` answers, at once or later.
  *
+ * @param port - Of the server. A string of digits is one, too; any other is a `path`.
+ * @param path - A Unix domain socket (with a leading NUL an abstract one) or a named pipe.
+ * @param host - Default: `'localhost'`.
+ * @param options - What it says goes before the arguments to its left.
  * @param listener - Added once for `'secureConnect'`.
  * @returns The socket. What goes wrong with the connection comes as its `'error'`.
- * @param options - An object: the positional forms of `tls.connect()` are not taken.
  * @throws TypeError `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`, `ERR_MISSING_ARGS`; RangeError
- *   `ERR_OUT_OF_RANGE`; and what {@link createSecureContext} throws.
+ *   `ERR_OUT_OF_RANGE`, `ERR_SOCKET_BAD_PORT`; and what {@link createSecureContext} throws.
  */
-export function connect(options: ConnectionOptions, listener?: () => void): TLSSocket {
-  if (options === null || typeof options !== 'object') {
-    throw invalidArgType('options', 'of type object, with port and host in it', options);
-  }
-  if (listener !== undefined && typeof listener !== 'function') {
-    throw invalidArgType('listener', 'of type function', listener);
-  }
-  // A copy, as in node:tls: what is inherited does not count, what changes later does not either.
-  const own = { ...options };
-  const { timeout, signal } = own;
-  const open = () => own.socket ?? net.connect(transportOptions(own));
-  const socket = TLSSocket.over(open, own);
+export function connect(...args: ConnectParameters): TLSSocket {
+  const { options, listener } = connectArguments(args);
+  const { timeout, signal } = options;
+  const open = () => options.socket ?? net.connect(transportOptions(options));
+  const socket = TLSSocket.over(open, options);
   if (listener !== undefined) socket.once('secureConnect', listener);
   if (timeout) socket.setTimeout(timeout);
   if (signal) addAbortSignal(signal, socket);
   return socket;
 }
 
-/** What of the options is for the socket below; the rest is for the one above it. */
+/**
+ * What of the options is for the socket below. What shapes a stream is for the one above it, as in
+ * `tls.connect()`; below, it would change how ciphertext passes through.
+ */
 function transportOptions(options: ConnectionOptions): net.NetConnectOpts {
-  const { timeout, signal, highWaterMark, ...below } = options;
+  const below: Record<string, unknown> = { ...options };
+  for (const name of OF_THE_STREAM_ABOVE) delete below[name];
   // Half-open, because close_notify has to follow the server's FIN where it comes first.
-  return { ...below, allowHalfOpen: true } as net.NetConnectOpts;
+  below.allowHalfOpen = true;
+  return below as unknown as net.NetConnectOpts;
 }
+
+const OF_THE_STREAM_ABOVE = [
+  ...['timeout', 'signal', 'onread', 'autoDestroy', 'emitClose', 'construct'],
+  ...['highWaterMark', 'readableHighWaterMark', 'writableHighWaterMark'],
+  ...['objectMode', 'readableObjectMode', 'writableObjectMode'],
+  ...['readable', 'writable', 'encoding', 'defaultEncoding', 'decodeStrings'],
+  ...['read', 'write', 'writev', 'final', 'destroy', 'pauseOnCreate', 'manualStart'],
+];

@@ -150,6 +150,13 @@ export function invalidArgValue(name: string, why: string): TypeError {
   return Object.assign(error, { code: 'ERR_INVALID_ARG_VALUE' });
 }
 
+/** As Node does it: `ERR_INVALID_HANDLE_TYPE`, for what only a plain socket of TCP can do. */
+export function invalidHandleType(): TypeError {
+  return Object.assign(new TypeError('This handle type cannot be reset: it is not plain TCP.'), {
+    code: 'ERR_INVALID_HANDLE_TYPE',
+  });
+}
+
 /** Names the kind of a value, never the value: it may be a key or a passphrase. */
 export function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value);

@@ -6,6 +6,7 @@
 export { CertificateRequest, DistinguishedName } from './certificate-request';
 export type { ClientAuth } from './client-auth';
 export { connect } from './connect';
+export type { ConnectParameters } from './connect-arguments';
 export { Connection, type ConnectionListener, type ConnectionResult } from './connection';
 export type {
   KeyWithPassphrase,

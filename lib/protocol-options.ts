@@ -84,7 +84,7 @@ export interface ProtocolOptions extends SecureContextOptions {
    */
   sessionCredential?: Credential | null | undefined;
   /** Protocols for ALPN, the preferred first; or their wire form (RFC 7301, section 3.1). */
-  ALPNProtocols?: readonly (string | Uint8Array)[] | Uint8Array | undefined;
+  ALPNProtocols?: readonly (string | NodeJS.ArrayBufferView)[] | NodeJS.ArrayBufferView | undefined;
 }
 
 /** The same, checked and with the defaults filled in. @internal */

@@ -74,7 +74,10 @@ export class SocketTransport implements Transport {
     const socket = stream as Socket;
     takeOver(socket, handle, connection);
     if (!shared) {
-      transport.socket = new TakenSocket(transport.#native);
+      transport.socket = new TakenSocket(
+        transport.#native,
+        socket.autoSelectFamilyAttemptedAddresses,
+      );
       // One descriptor is enough; the connection lives on in ours.
       socket.destroy();
     }

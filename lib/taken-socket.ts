@@ -6,13 +6,15 @@ import type { Below } from './socket-face';
 export class TakenSocket implements Below {
   readonly connecting = false;
   readonly pending = false;
+  readonly autoSelectFamilyAttemptedAddresses: string[];
   readonly #native: NativeSocketTransport;
   #remote: Partial<AddressInfo> | undefined;
   #local: Partial<AddressInfo> | undefined;
   #closed = false;
 
-  constructor(native: NativeSocketTransport) {
+  constructor(native: NativeSocketTransport, attempted: string[]) {
     this.#native = native;
+    this.autoSelectFamilyAttemptedAddresses = attempted;
   }
 
   get remoteAddress(): string | undefined {
