@@ -73,6 +73,8 @@ export class TLSSocket extends SocketFace<TLSSocket> {
   #wantsRead = false;
   #writing: PendingWrite | undefined;
   #bytesWritten = 0;
+  /** Of these, what the stream still counts as waiting. */
+  #bytesPassing = 0;
   #final: ((error?: Error | null) => void) | undefined;
   #advancing = false;
   #advanceAgain = false;
@@ -311,7 +313,7 @@ export class TLSSocket extends SocketFace<TLSSocket> {
 
   /** Plaintext bytes written, those included that wait to be encrypted. */
   get bytesWritten(): number {
-    return this.#bytesWritten + this.writableLength;
+    return this.#bytesWritten + this.writableLength - this.#bytesPassing;
   }
 
   /**
@@ -392,6 +394,7 @@ export class TLSSocket extends SocketFace<TLSSocket> {
     this.#connection.destroy(why);
     const writing = this.#writing;
     this.#writing = undefined;
+    this.#bytesPassing = 0;
     writing?.callback(why());
     for (const failed of this.#renegotiating) process.nextTick(failed, why());
     this.#renegotiating = [];
@@ -543,6 +546,7 @@ export class TLSSocket extends SocketFace<TLSSocket> {
       }
       writing.offset += result.bytes;
       this.#bytesWritten += result.bytes;
+      this.#bytesPassing += result.bytes;
     }
     this.#writing = undefined;
     this.#touch();
@@ -557,6 +561,7 @@ export class TLSSocket extends SocketFace<TLSSocket> {
     this.#touch();
     if (error) this.#lastWords();
     const rest = writing.chunk < writing.chunks.length;
+    if (!rest || error || this.#phase !== 'open') this.#bytesPassing = 0;
     if (error || (rest && this.#phase !== 'open')) {
       writing.callback(this.#over?.() ?? error ?? this.#disconnected());
     } else if (rest) {
