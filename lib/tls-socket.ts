@@ -136,8 +136,8 @@ export class TLSSocket extends SocketFace<TLSSocket> {
     // After our own listeners, which a throwing one of the caller's must not cut off.
     if ((stream as Partial<Socket>).connecting) {
       for (const name of CONNECT_EVENTS) {
-        // A socket tells 'ready' even when it was destroyed in 'connect'.
-        stream.on(name, (...args: unknown[]) => this.destroyed || this.emit(name, ...args));
+        // Also once destroyed, as in node:tls: by then the server may have closed the connection.
+        stream.on(name, (...args: unknown[]) => this.emit(name, ...args));
       }
     }
   }
