@@ -492,6 +492,11 @@ export class TLSSocket extends SocketFace<TLSSocket> {
       this.#told = suspension;
       if (!this.emit('suspend', suspension)) Suspension.unheard(suspension);
     } else if (result.status === 'closed') {
+      if (this.#phase === 'handshake') {
+        // Nothing came that this could be the end of.
+        this.destroy(this.#disconnected());
+        return;
+      }
       this.#reading = false;
       this.push(null);
       // As net.Socket does: 'end' comes even if nobody reads.
