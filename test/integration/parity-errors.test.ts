@@ -19,6 +19,11 @@ import {
   VERSIONS,
 } from './stream-helpers';
 
+/** OpenSSL 3.5 has another name for it than 3.0. */
+const HANDSHAKE_FAILURE = `ERR_SSL_${
+  process.versions.openssl.startsWith('3.0') ? 'SSLV3' : 'SSL/TLS'
+}_ALERT_HANDSHAKE_FAILURE`;
+
 /** Of an error; where one is missing, so it has to be on both sides. */
 const LOOKED_AT = [
   ...['code', 'errno', 'syscall', 'address', 'hostname', 'path', 'localPort'],
@@ -71,7 +76,8 @@ function expectSame({ ours, node }: { ours: Ended; node: Ended }) {
   expect(ours.error).toEqual(node.error && { ...ofTheServer(ours), ...node.error });
   const openssl =
     node.message?.startsWith('error:') || /^[0-9A-F]+:error:/.test(node.message ?? '');
-  if (!openssl) expect(ours.message).toBe(node.message);
+  // Newer versions of Node add a hint of their own.
+  if (!openssl) expect(ours.message).toBe(node.message?.replace(/; if the root CA .*/, ''));
   else expect(ours.message).toContain(String(node.error?.reason));
 }
 
@@ -122,7 +128,7 @@ describe.each(['auto', 'stream'] as const)('transport %s', (transport) => {
         'without a common cipher',
         { ciphers: ciphers[0] as string },
         { ciphers: ciphers[1] },
-        'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE',
+        HANDSHAKE_FAILURE,
       ],
       [
         'without a common application protocol',
@@ -305,7 +311,7 @@ describe.each(['auto', 'stream'] as const)('transport %s', (transport) => {
       [
         'sends an alert',
         (socket) => socket.once('data', () => socket.end(records('15030300020228'))),
-        'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE',
+        HANDSHAKE_FAILURE,
       ],
       [
         'resets at the first byte',
@@ -353,7 +359,7 @@ describe.each(['auto', 'stream'] as const)('transport %s', (transport) => {
       await raw.close();
     });
 
-    test('a write that destroy() cuts off is told of, where Node calls it done', async () => {
+    test('a write that destroy() cuts off is told of, where Node 20 calls it done', async () => {
       const told: Record<string, unknown> = {};
       const { ours, node } = await against(
         (socket) => socket.resume(),
@@ -365,7 +371,11 @@ describe.each(['auto', 'stream'] as const)('transport %s', (transport) => {
         },
       );
       expect(ours.events).toEqual(node.events);
-      expect(told).toEqual({ ours: 'ERR_TLS_CONNECTION_OVER', node: undefined });
+      const old = process.version.startsWith('v20.');
+      expect(told).toEqual({
+        ours: 'ERR_TLS_CONNECTION_OVER',
+        node: old ? undefined : 'ECANCELED',
+      });
     });
   });
 
