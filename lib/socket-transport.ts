@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import net, { type Socket } from 'node:net';
 import { constants } from 'node:os';
 import type { Duplex } from 'node:stream';
@@ -91,7 +92,8 @@ export class SocketTransport implements Transport {
     this.#connection.hasOutput = result > 0;
     if (result > 0) {
       this.#sending = true;
-      if (written !== undefined) this.#written.push(written);
+      // In the context of whoever writes, which is not that in which the socket takes more.
+      if (written !== undefined) this.#written.push(AsyncResource.bind(written));
     } else {
       const error = result === 0 ? null : systemError('write', result);
       this.#sendError ??= error;

@@ -75,6 +75,29 @@ describe.each(TRANSPORTS)('over %s', (_, how) => {
     expect(ours).toMatchObject({ session: ['ours'], end: ['ours'] });
   });
 
+  test('what tells that data was sent comes in the context in which it was written', async () => {
+    const run = async (client: Client) => {
+      const more = await elsewhere(how);
+      const socket = storage.run('ours', () => clients[client]({ ...to(server.port), ...more }));
+      await next(socket, 'secureConnect');
+      socket.resume();
+      const seen = Promise.all([
+        new Promise((resolve) => socket.once('drain', () => resolve(storage.getStore()))),
+        new Promise((resolve) => {
+          // More than the kernel takes at once: somebody else has to bring it on.
+          const data = Buffer.alloc(8 * 1024 * 1024);
+          storage.run('writer', () => socket.write(data, () => resolve(storage.getStore())));
+        }),
+      ]);
+      const told = await within(seen, 'drain');
+      socket.destroy();
+      return told;
+    };
+    const ours = await run('ours');
+    expect(ours).toEqual(['writer', 'writer']);
+    expect(await run('node')).toEqual(ours);
+  });
+
   test('an error and its close come in it', async () => {
     const run = async (client: Client) => {
       const more = await elsewhere(how);

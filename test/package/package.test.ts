@@ -89,6 +89,29 @@ describe('the packed files', () => {
   });
 });
 
+describe('the exports', () => {
+  const tool = (name: string) => join(packages.tree, 'node_modules', name);
+
+  test('publint finds nothing, not even to suggest', async () => {
+    const args = [tool('publint/src/cli.js'), 'run', packages.withPrebuild, '--strict'];
+    const { status, stdout } = await run(process.execPath, args, packages.folder);
+    expect({ status, stdout }).toEqual({
+      status: 0,
+      stdout: expect.stringMatching(/All good!\s*$/),
+    });
+  });
+
+  test('their types are what is there, however TypeScript resolves them', async () => {
+    const attw = tool('@arethetypeswrong/cli/dist/index.js');
+    const args = [attw, packages.withPrebuild, '--profile', 'strict', '--format', 'json'];
+    const { status, stdout } = await run(process.execPath, args, packages.folder);
+    const { analysis, problems } = JSON.parse(stdout);
+    expect({ status, problems }).toEqual({ status: 0, problems: {} });
+    const { exports } = require('../../package.json') as { exports: object };
+    expect(Object.keys(analysis.entrypoints).sort()).toEqual(Object.keys(exports).sort());
+  });
+});
+
 describe('with a prebuilt binary, where there is no compiler', () => {
   let consumer: string;
   let env: Environment;
