@@ -1,6 +1,7 @@
 import net from 'node:net';
 import { addAbortSignal } from 'node:stream';
 import { type ConnectParameters, connectArguments } from './connect-arguments';
+import { missingArgs } from './errors';
 import type { ConnectionOptions } from './options';
 import { TLSSocket } from './tls-socket';
 
@@ -33,15 +34,21 @@ export function connect(...args: ConnectParameters): TLSSocket {
  * `tls.connect()`; below, it would change how ciphertext passes through.
  */
 function transportOptions(options: ConnectionOptions): net.NetConnectOpts {
+  const { port, path } = options;
+  if (port === undefined && (path === undefined || path === null)) {
+    throw missingArgs('options', 'port', 'path');
+  }
   const below: Record<string, unknown> = { ...options };
   for (const name of OF_THE_STREAM_ABOVE) delete below[name];
+  // net.connect() refuses null for it, and tls.connect() does not.
+  if (below.keepAliveInitialDelay === null) delete below.keepAliveInitialDelay;
   // Half-open, because close_notify has to follow the server's FIN where it comes first.
   below.allowHalfOpen = true;
   return below as unknown as net.NetConnectOpts;
 }
 
 const OF_THE_STREAM_ABOVE = [
-  ...['timeout', 'signal', 'onread', 'autoDestroy', 'emitClose', 'construct'],
+  ...['fd', 'handle', 'timeout', 'signal', 'onread', 'autoDestroy', 'emitClose', 'construct'],
   ...['highWaterMark', 'readableHighWaterMark', 'writableHighWaterMark'],
   ...['objectMode', 'readableObjectMode', 'writableObjectMode'],
   ...['readable', 'writable', 'encoding', 'defaultEncoding', 'decodeStrings'],

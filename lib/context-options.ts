@@ -26,6 +26,7 @@ import { type Fingerprint, FingerprintParts } from './fingerprint';
 import { declaredSchemes, isSigner, type Signer } from './signer';
 import { defaultTrust } from './trust';
 import type { ClientCertCallback } from './types';
+import { checkUnusedContextOptions } from './unsupported-options';
 
 /** A private key with a passphrase of its own, as `node:tls` takes it. */
 export interface KeyWithPassphrase {
@@ -131,6 +132,7 @@ export interface ContextInputs {
 }
 
 export function readContext(options: SecureContextOptions): ContextInputs {
+  checkUnusedContextOptions(options);
   const { ca, crl } = options;
   const authorities =
     ca === undefined || ca === null

@@ -150,6 +150,14 @@ export function invalidArgValue(name: string, why: string): TypeError {
   return Object.assign(error, { code: 'ERR_INVALID_ARG_VALUE' });
 }
 
+/** As Node does it: `ERR_MISSING_ARGS`, one of these. */
+export function missingArgs(...names: string[]): TypeError {
+  const list = names.map((name) => `"${name}"`).join(' or ');
+  return Object.assign(new TypeError(`The ${list} argument must be specified`), {
+    code: 'ERR_MISSING_ARGS',
+  });
+}
+
 /** As Node does it: `ERR_INVALID_HANDLE_TYPE`, for what only a plain socket of TCP can do. */
 export function invalidHandleType(): TypeError {
   return Object.assign(new TypeError('This handle type cannot be reset: it is not plain TCP.'), {

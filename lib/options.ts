@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import { invalidArgType, invalidArgValue } from './errors';
 import { IdleTimer } from './idle-timer';
 import type { ProtocolOptions } from './protocol-options';
+import { refuseUnsupported } from './unsupported-options';
 
 /**
  * Options of {@link connect}: those of `net.connect()`, {@link ProtocolOptions} (from `ca` over
@@ -47,11 +48,7 @@ export interface ConnectionOptions
 
 /** Options of `tls.connect()` that must not be passed over in silence, and what to do instead. */
 const REFUSED: Readonly<Record<string, string>> = {
-  secureProtocol: 'set minVersion and maxVersion instead',
   pskCallback: 'connect without pre-shared keys',
-  privateKeyEngine: 'OpenSSL engines are gone in OpenSSL 4',
-  privateKeyIdentifier: 'OpenSSL engines are gone in OpenSSL 4',
-  clientCertEngine: 'OpenSSL engines are gone in OpenSSL 4; use clientCertCallback',
   requestOCSP: 'stapled responses are not delivered yet',
   minDHSize: 'OpenSSL\'s security level bounds it; set "@SECLEVEL=" in ciphers',
   fd: 'pass a net.Socket in options.socket',
@@ -60,13 +57,14 @@ const REFUSED: Readonly<Record<string, string>> = {
 
 /** Refuses what is wrong with the options that are not the protocol's. @internal */
 export function checkSocketOptions(options: ConnectionOptions): void {
-  for (const [name, instead] of Object.entries(REFUSED)) {
-    if ((options as Record<string, unknown>)[name]) {
-      throw invalidArgValue(`options.${name}`, `is not supported here: ${instead}`);
-    }
-  }
+  refuseUnsupported(options, REFUSED);
   const { path, socket, signal, timeout, transport } = options;
-  if (transport !== undefined && transport !== 'auto' && transport !== 'stream') {
+  if (
+    transport !== undefined &&
+    transport !== null &&
+    transport !== 'auto' &&
+    transport !== 'stream'
+  ) {
     throw invalidArgValue('options.transport', "must be 'auto' or 'stream'");
   }
   if (path !== undefined && path !== null && typeof path !== 'string') {

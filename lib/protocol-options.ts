@@ -174,7 +174,11 @@ function checkTypes(options: ProtocolOptions): void {
   expect('postHandshakeAuth', 'boolean');
   expect('reselectClientCert', 'boolean');
   const { secureContext, clientCertTimeout, session, sessionCredential } = options;
-  if (secureContext !== undefined && !(secureContext instanceof SecureContext)) {
+  if (
+    secureContext !== undefined &&
+    secureContext !== null &&
+    !((secureContext as unknown) instanceof SecureContext)
+  ) {
     throw invalidArgType(
       'options.secureContext',
       "an instance of SecureContext, made by this package's createSecureContext()",

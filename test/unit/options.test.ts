@@ -19,8 +19,6 @@ function codeOf(action: () => unknown): string | undefined {
 
 describe('connect()', () => {
   const cases: [name: string, options: unknown, code: string][] = [
-    ['no options', undefined, 'ERR_INVALID_ARG_TYPE'],
-    ['a number', 443, 'ERR_INVALID_ARG_TYPE'],
     ['servername', { servername: 1 }, 'ERR_INVALID_ARG_TYPE'],
     ['checkServerIdentity', { checkServerIdentity: 'no' }, 'ERR_INVALID_ARG_TYPE'],
     ['clientCertCallback', { clientCertCallback: {} }, 'ERR_INVALID_ARG_TYPE'],
@@ -38,7 +36,7 @@ describe('connect()', () => {
     ['secureProtocol', { secureProtocol: 'TLSv1_2_method' }, 'ERR_INVALID_ARG_VALUE'],
     ['pskCallback', { pskCallback: () => null }, 'ERR_INVALID_ARG_VALUE'],
     ['minDHSize', { minDHSize: 4096 }, 'ERR_INVALID_ARG_VALUE'],
-    ['onread', { onread: { buffer: Buffer.alloc(9) } }, 'ERR_INVALID_ARG_VALUE'],
+    ['onread', { onread: { buffer: Buffer.alloc(9) } }, 'ERR_INVALID_ARG_TYPE'],
     ['fd', { fd: 3 }, 'ERR_INVALID_ARG_VALUE'],
     ['ALPNProtocols as text', { ALPNProtocols: 'h2' }, 'ERR_INVALID_ARG_TYPE'],
     ['an empty protocol name', { ALPNProtocols: [''] }, 'ERR_INVALID_ARG_VALUE'],
@@ -58,6 +56,17 @@ describe('connect()', () => {
       opened.mockRestore();
     }
   });
+
+  // As in node:tls the last thing that is looked at.
+  it.each([undefined, {}, { port: undefined, path: null }])(
+    'refuses %j: no port, no path',
+    (none) => {
+      const opened = jest.spyOn(net, 'connect');
+      expect(codeOf(() => connect(none as ConnectionOptions))).toBe('ERR_MISSING_ARGS');
+      expect(opened).not.toHaveBeenCalled();
+      opened.mockRestore();
+    },
+  );
 
   it('refuses a listener that is no function', () => {
     expect(codeOf(() => connect({ port: 1 }, 'x' as never))).toBe('ERR_INVALID_ARG_TYPE');
