@@ -16,6 +16,10 @@ export interface TLSSocketEvents {
   lookup: [error: Error | null, address: string, family: number | string, host: string];
   connect: [];
   ready: [];
+  /** With `autoSelectFamily`, for each address that is tried. */
+  connectionAttempt: [ip: string, port: number, family: number];
+  connectionAttemptFailed: [ip: string, port: number, family: number, error: Error];
+  connectionAttemptTimeout: [ip: string, port: number, family: number];
   /** Of `stream.Duplex`, as all that follow. Text when `setEncoding()` was called. */
   // biome-ignore lint/suspicious/noExplicitAny: as stream.Readable has it
   data: [chunk: any];
@@ -45,6 +49,9 @@ interface Listen<This> {
   (event: 'lookup', listener: Listener<'lookup'>): This;
   (event: 'connect', listener: Listener<'connect'>): This;
   (event: 'ready', listener: Listener<'ready'>): This;
+  (event: 'connectionAttempt', listener: Listener<'connectionAttempt'>): This;
+  (event: 'connectionAttemptFailed', listener: Listener<'connectionAttemptFailed'>): This;
+  (event: 'connectionAttemptTimeout', listener: Listener<'connectionAttemptTimeout'>): This;
   (event: 'data', listener: Listener<'data'>): This;
   (event: 'drain', listener: Listener<'drain'>): This;
   (event: 'end', listener: Listener<'end'>): This;

@@ -226,6 +226,28 @@ describe.each<[string, ConnectionOptions]>([
       await half.close();
     });
 
+    test('over a stream of the caller, timeout and allowHalfOpen are ours, where Node takes its own', async () => {
+      const show = async (client: Client) => {
+        const socket = net.connect({ port: server.port, host: '127.0.0.1', allowHalfOpen: true });
+        await once(socket, 'connect');
+        const options = { ...transport, socket, timeout: 30_000 };
+        const left = await shown(client, options, (s) => [s.timeout, s.allowHalfOpen]);
+        const other = net.connect({ port: server.port, host: '127.0.0.1' });
+        await once(other, 'connect');
+        const set = await shown(
+          client,
+          { ...transport, socket: other, allowHalfOpen: true },
+          (s) => s.allowHalfOpen,
+        );
+        return { left, set };
+      };
+      // Whether a tunnel may be half open says nothing about what goes through it.
+      expect(await both(show)).toEqual([
+        { left: [30_000, false], set: true },
+        { left: [undefined, true], set: false },
+      ]);
+    });
+
     // tls.connect() is given none: its process may die of it later (onread->IsFunction(), in Node 20).
     test('a signal that was aborted before: the error of net.connect(), and no connection', async () => {
       const reason = new Error('too late');

@@ -1,6 +1,5 @@
 /** Compiled by `npm run typecheck`, never run: the argument forms of `connect()`. */
 import type net from 'node:net';
-import type { Duplex } from 'node:stream';
 import tls from 'node:tls';
 import { type ConnectionOptions, connect, type TLSSocket } from '../../lib/index';
 
@@ -52,4 +51,3 @@ connect({ secureContext: tls.createSecureContext() });
 
 export const inPlace: (options: typeof nodes, listener?: () => void) => net.Socket = connect;
 export const asSocket: net.Socket = connect(options);
-export const asDuplex: Duplex = connect(options);

@@ -1,5 +1,7 @@
 /** Compiled by `npm run typecheck`, never run: what listeners of a socket get, and `clientAuth`. */
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { TLSSocket as TlsSocket } from 'node:tls';
 import type { Credential, Suspension, TLSSocket } from '../../lib/index';
 
 declare const socket: TLSSocket;
@@ -10,6 +12,13 @@ for (const listen of ['on', 'once', 'addListener', 'prependListener'] as const) 
   socket[listen]('suspend', (suspension) => suspension satisfies Suspension);
   socket[listen]('session', (session) => session satisfies Buffer);
   socket[listen]('timeout', () => {});
+  socket[listen]('lookup', (error, address) => [
+    error satisfies Error | null,
+    address satisfies string,
+  ]);
+  socket[listen]('connectionAttempt', (ip, port) => [ip satisfies string, port satisfies number]);
+  socket[listen]('connectionAttemptFailed', (_ip, _port, _family, error) => error satisfies Error);
+  socket[listen]('connectionAttemptTimeout', (ip) => ip satisfies string);
   socket[listen]('of one’s own', (...args) => args);
   // @ts-expect-error it is one session
   socket[listen]('session', (a, b) => [a, b]);
@@ -17,6 +26,10 @@ for (const listen of ['on', 'once', 'addListener', 'prependListener'] as const) 
 socket.on('error', () => {}).once('end', () => {}).clientAuth;
 
 export const asDuplex: Duplex = socket;
+export const asSocket: Socket = socket;
+// @ts-expect-error Node's type of `authorizationError` is Error, and its value is what ours says. So a cast is
+// needed: `socket as unknown as tls.TLSSocket`.
+export const asTlsSocket: TlsSocket = socket;
 
 /** Without a look at `status` first. */
 export const details: {
