@@ -198,7 +198,7 @@ describe('the stream transport is taken', () => {
   });
 });
 
-test.each(['socket', 'Stream', '', null, true, 1, {}])('transport: %p is refused', (transport) => {
+test.each(['socket', 'Stream', '', true, 1, {}])('transport: %p is refused', (transport) => {
   expect(() => connect({ ...options(), transport: transport as never })).toThrow(
     expect.objectContaining({ name: 'TypeError', code: 'ERR_INVALID_ARG_VALUE' }),
   );
