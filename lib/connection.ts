@@ -1,77 +1,23 @@
-import { X509Certificate } from 'node:crypto';
-import type { CipherNameAndProtocol, DetailedPeerCertificate, PeerCertificate } from 'node:tls';
+import type { X509Certificate } from 'node:crypto';
 import { binding, type FailureRecord, Moved, type NativeConnection, Step } from './binding';
-import { CertificateRequest } from './certificate-request';
 import {
   type ClientAuth,
-  DECLINED,
   failed,
   isAuthenticated,
   NOT_REQUESTED,
-  PENDING,
+  readClientAuth,
   requiredError,
-  UNCONFIGURED,
 } from './client-auth';
+import { ClientCertExchange } from './client-cert-exchange';
+import { connectionError } from './connection-error';
+import { NATIVE } from './connection-facts';
+import type { ConnectionListener, ConnectionResult } from './connection-result';
 import { Credential } from './credential';
 import { invalidArgType, TLSClientCertError } from './errors';
-import {
-  contextError,
-  gaveUpError,
-  protocolError,
-  signatureError,
-  translated,
-  unusableError,
-} from './failures';
-import { detailedCertificate, legacyCertificate, parseCertificates } from './peer-certificate';
-import { normalizeProtocol, type ProtocolOptions, type ProtocolSettings } from './protocol-options';
-import { type Outcome, Question } from './question';
+import { contextError, gaveUpError, protocolError, translated } from './failures';
+import { normalizeProtocol, type ProtocolOptions } from './protocol-options';
 import { SecureContext } from './secure-context';
-import { judgeServer } from './server-identity';
-import { type SignatureScheme, signatureSchemeName } from './signature-schemes';
-import { Signing, type SigningOutcome } from './signing';
-import type { Suspension } from './suspension';
-import type { ClientCertCallback } from './types';
-import { explainWrongSignature } from './wrong-signature';
-
-/** What an operation of a {@link Connection} led to. */
-export type ConnectionResult =
-  /** It is done. */
-  | {
-      readonly status: 'done';
-      /** Plaintext bytes read or written, at least 1; 0 for what moves none. */
-      readonly bytes: number;
-    }
-  /** The peer has to send more first: `receive()` it, then call again. */
-  | { readonly status: 'want-read' }
-  /** The server asked for a client certificate, and the answer, or its signature, is not there yet. */
-  | {
-      readonly status: 'suspended';
-      /** When the callback returned `SUSPEND`; `null` while a promise or a signer is waited for. */
-      readonly suspension: Suspension | null;
-    }
-  /** The peer sent close_notify, and nothing follows. */
-  | { readonly status: 'closed' }
-  /** The connection failed. What `drain()` gives may tell the peer why. */
-  | { readonly status: 'failed'; readonly error: Error };
-
-/** Whom a {@link Connection} tells about what happens beside the results of its operations. */
-export interface ConnectionListener {
-  /**
-   * A suspended operation can go on, or has something new to say: call it again. That is when the
-   * answer or a signature came, when there is a {@link Suspension}, and after `receiveEnd()`. Never
-   * called from within an operation.
-   */
-  resumed?(): void;
-  /**
-   * A session that a later connection may resume, for its option `session`. Called while reading.
-   * Where this is undefined the session is let go.
-   */
-  session?: ((session: Buffer) => void) | undefined;
-  /**
-   * TLS 1.2: another handshake on this connection is complete, or more than one. Called while reading.
-   */
-  renegotiated?(): void;
-}
+import { ServerJudgement } from './server-judgement';
 
 const NOT_OPEN: FailureRecord = { reason: 'not-open', index: 0, detail: '', stack: [] };
 const WANT_READ: ConnectionResult = { status: 'want-read' };
@@ -88,30 +34,17 @@ const scratch = new Uint8Array(16 * 1024);
  * It judges the server and puts the server's question. Between two steps, never inside OpenSSL, it
  * runs the caller's callbacks, which may destroy it from within any operation.
  */
-export class Connection {
+export class Connection extends ServerJudgement {
   /** @internal Whether another `read()` would be `'want-read'`, as far as that is known. */
   exhausted = false;
   /** @internal Whether there may be something for {@link drain}. */
   hasOutput = false;
-  /** Whether the server's chain and name were found good. */
-  authorized = false;
-  /** Why not: a code such as `'DEPTH_ZERO_SELF_SIGNED_CERT'`; else `null`. */
-  authorizationError: string | null = null;
-  readonly #settings: ProtocolSettings;
   readonly #listener: ConnectionListener;
   #native: NativeConnection | null;
   #error: Error | undefined;
-  #rejectUnauthorized: boolean;
   #established = false;
-  #serverJudged = false;
-  #question: Question | undefined;
-  #answer: Outcome | undefined;
-  #answered: Credential | undefined;
-  /** Which of the callback's the server was shown last: not one whose signature is waited for. */
-  #shownLast: Credential | undefined;
-  #signing: Signing | undefined;
-  #signed: SigningOutcome | undefined;
-  #declined = false;
+  /** From the server's first question on. */
+  #exchange: ClientCertExchange | undefined;
   #peerEnded = false;
   #cutBy: Error | undefined;
   #abandoned = false;
@@ -125,12 +58,11 @@ export class Connection {
    */
   constructor(options: ProtocolOptions, listener: ConnectionListener = {}) {
     const settings = normalizeProtocol(options);
+    super(settings);
     if (listener === null || typeof listener !== 'object') {
       throw invalidArgType('listener', 'of type object', listener);
     }
-    this.#settings = settings;
     this.#listener = listener;
-    this.#rejectUnauthorized = settings.rejectUnauthorized;
     const { session, sessionCredential } = settings;
     this.#native = translated(
       () =>
@@ -149,6 +81,11 @@ export class Connection {
         }),
       contextError,
     );
+  }
+
+  /** @internal */
+  protected override get [NATIVE](): NativeConnection | null {
+    return this.#native;
   }
 
   // ---- ciphertext
@@ -186,7 +123,7 @@ export class Connection {
   /** No answer would reach anybody. The operations go on to what the peer said at last. */
   #abandon(): void {
     this.#abandoned = true;
-    this.#answered = this.#shownLast;
+    this.#exchange?.abandon();
     this.#native?.abandon();
   }
 
@@ -223,7 +160,7 @@ export class Connection {
       return rest.status === 'failed' ? rest : this.#fail(gaveUpError(this.#cutBy));
     }
     this.#established = true;
-    const error = this.#whyUnacceptable();
+    const error = this.#whyUnacceptable(this.#native as NativeConnection);
     if (error === undefined) return result;
     // The server has to hear nothing more of us.
     if (this.isSessionReused()) this.drain();
@@ -305,7 +242,7 @@ export class Connection {
     if (failure !== null) return protocolError(failure);
     // As in the options: nothing but `false` turns it off.
     if (options.rejectUnauthorized != null) {
-      this.#rejectUnauthorized = options.rejectUnauthorized !== false;
+      this.rejectUnauthorized = options.rejectUnauthorized !== false;
     }
     return undefined;
   }
@@ -331,10 +268,7 @@ export class Connection {
     const native = this.#native;
     this.#native = null;
     native?.destroy();
-    const waits = [this.#question, this.#signing];
-    this.#question = undefined;
-    this.#signing = undefined;
-    for (const wait of waits) wait?.cancel(why());
+    this.#exchange?.end(why);
   }
 
   /** Whether it was destroyed. */
@@ -348,12 +282,14 @@ export class Connection {
     this.#running = true;
     try {
       while (true) {
-        // An unanswered question holds up everything behind it.
-        if (this.waiting && !this.#abandoned) {
-          return { status: 'suspended', suspension: this.#question?.suspension ?? null };
+        const exchange = this.#exchange;
+        if (exchange !== undefined) {
+          // An unanswered question holds up everything behind it.
+          if (exchange.waiting && !this.#abandoned) {
+            return { status: 'suspended', suspension: exchange.suspension };
+          }
+          this.#applyAnswers(exchange);
         }
-        this.#applyAnswer();
-        this.#applySignature();
         const native = this.#native;
         if (native === null || this.#error !== undefined) return this.#fail(this.#error);
         const result = operation(native);
@@ -375,10 +311,10 @@ export class Connection {
             this.#judge(native);
             break;
           case Step.wantClientCert:
-            this.#ask(native);
+            this.#ask(native, Step.wantClientCert);
             break;
           case Step.wantSignature:
-            this.#sign(native);
+            this.#ask(native, Step.wantSignature);
             break;
           case Step.newSession:
             this.#tellSession(native);
@@ -399,35 +335,15 @@ export class Connection {
     this.#error ??= error;
     const auth = this.#native === null ? this.#clientAuth : this.clientAuth;
     if (auth.status === 'pending') this.#clientAuth = failed(this.#error);
-    const waits = [this.#question, this.#signing];
-    this.#question = undefined;
-    this.#signing = undefined;
-    for (const wait of waits) wait?.cancel(this.#error);
-    return { status: 'failed', error: this.#error };
+    const why = this.#error;
+    this.#exchange?.end(() => why);
+    return { status: 'failed', error: why };
   }
 
   #failure(native: NativeConnection): Error {
     const failure = native.failure();
     if (this.#abandoned && failure?.alert === undefined) return gaveUpError(this.#cutBy);
-    const auth = this.clientAuth;
-    const shown = this.#shown(native);
-    const credential = shown ?? this.#settings.secureContext.credentials[0];
-    // What these are about is the credential that was to be sent.
-    const unusable =
-      failure !== null && ABOUT_CREDENTIALS.has(failure.reason) && credential !== undefined;
-    return unusable
-      ? unusableError(failure, Credential.presentationOf(credential, native.protocol()))
-      : protocolError(failure, {
-          declined: auth.status === 'declined' ? auth.reason : undefined,
-          limitedBySigners: SecureContext.isLimitedBySigners(this.#settings.secureContext),
-          identity: auth.status === 'declined' ? undefined : shown?.subject,
-        });
-  }
-
-  /** The credential that the server was shown last. */
-  #shown(native: NativeConnection): Credential | undefined {
-    const { staticCredential } = native.clientAuth();
-    return this.#settings.secureContext.credentials[staticCredential] ?? this.#answered;
+    return connectionError(failure, native, this.settings, this.clientAuth, this.#exchange);
   }
 
   #tellSession(native: NativeConnection): void {
@@ -439,53 +355,17 @@ export class Connection {
   // ---- the server's identity
 
   #judge(native: NativeConnection): void {
-    const refusal = this.#refusal(native);
-    // checkServerIdentity is the caller's: it may have closed us.
-    if (this.#native === null) return;
-    if (refusal === null) {
-      native.acceptServer();
-      return;
-    }
-    // Once more into the handshake, which ends it with the alert that fits.
-    native.refuseServer(refusal.number);
-    native.handshake();
-    this.#fail(refusal.error);
-  }
-
-  /** What the server's chain and name have against them that counts. */
-  #refusal(native: NativeConnection) {
-    const refusal = judgeServer(native.serverChainError(), this.#settings, {
-      leaf: () => native.peerCertificates()[0],
-      detailed: () => this.getPeerCertificate(true),
-    });
-    this.#serverJudged = true;
-    this.authorized = refusal === null;
-    this.authorizationError = refusal?.code ?? null;
-    return refusal !== null && (this.#rejectUnauthorized || refusal.fatal) ? refusal : null;
+    const error = this.judge(native);
+    if (error !== undefined) this.#fail(error);
   }
 
   /** What only the complete handshake shows. */
-  #whyUnacceptable(): Error | undefined {
-    const native = this.#native as NativeConnection;
-    // A resumed handshake brings no certificate: the one that the session was made with is judged
-    // by the name that is asked for now.
-    if (!this.#serverJudged && native.peerCertificates().length > 0) {
-      const refusal = this.#refusal(native);
-      if (refusal !== null) return refusal.error;
-      if (this.#native === null) return destroyedError();
-    }
-    if (!this.#serverJudged) {
-      const code = 'ERR_TLS_NO_SERVER_CERTIFICATE';
-      this.authorizationError = code;
-      if (this.#rejectUnauthorized) {
-        return new TLSClientCertError(
-          code,
-          'The server presented no certificate, so nothing shows who it is. With rejectUnauthorized (the default) such a connection is refused.',
-        );
-      }
-    }
+  #whyUnacceptable(native: NativeConnection): Error | undefined {
+    const error = this.judgeUnseen(native);
+    if (error !== undefined) return error;
+    if (this.#native === null) return destroyedError();
     const auth = this.clientAuth;
-    return this.#settings.requireClientCert && !isAuthenticated(auth)
+    return this.settings.requireClientCert && !isAuthenticated(auth)
       ? requiredError(auth)
       : undefined;
   }
@@ -494,49 +374,31 @@ export class Connection {
 
   /** Whether a question was put and not answered yet, or the answer not signed. */
   get waiting(): boolean {
-    return (
-      (this.#question !== undefined && this.#answer === undefined) ||
-      (this.#signing !== undefined && this.#signed === undefined)
-    );
+    return this.#exchange?.waiting ?? false;
   }
 
   /** @internal No answer can be of use any more, though there is still something to read. */
   giveUpQuestion(reason: Error): void {
-    this.#question?.cancel(reason);
-    this.#signing?.cancel(reason);
+    this.#exchange?.giveUp(reason);
   }
 
-  get #callback(): ClientCertCallback | null {
-    const { clientCertCallback, secureContext } = this.#settings;
-    return clientCertCallback ?? secureContext.getClientCertCallback();
-  }
-
-  #ask(native: NativeConnection): void {
+  /** Puts the server's question, or its signer's. */
+  #ask(native: NativeConnection, step: typeof Step.wantClientCert | typeof Step.wantSignature) {
     // The request was read late, and whoever asked is gone.
     if (this.#peerEnded) {
       this.#abandon();
       return;
     }
-    this.#answer = undefined;
-    this.#question ??= new Question(
-      {
-        settled: (outcome) => {
-          this.#answer = outcome;
-          this.#notify();
-        },
-        suspended: () => this.#notify(),
-      },
-      this.#settings.clientCertTimeout,
-    );
-    const request = CertificateRequest.of(native.request(), {
+    this.#exchange ??= new ClientCertExchange(this.settings, () => this.#notify());
+    if (step === Step.wantSignature) {
+      this.#exchange.sign(native);
+      return;
+    }
+    this.#exchange.ask(native, {
       native: () => this.#native,
-      protocol: native.protocol(),
-      servername: this.#settings.servername || null,
       authorized: this.authorized,
       authorizationError: this.authorizationError,
     });
-    // The context's callback may have been taken away between two attempts.
-    this.#question.put(request, this.#callback ?? (() => null));
   }
 
   #notify(): void {
@@ -544,209 +406,40 @@ export class Connection {
     if (!this.#running) this.#listener.resumed?.();
   }
 
-  /** Tells the machine what was answered, if it was. */
-  #applyAnswer(): void {
-    const answer = this.#answer;
+  #applyAnswers(exchange: ClientCertExchange): void {
     const native = this.#native;
-    if (answer === undefined || native === null) return;
-    if (answer.kind === 'again') {
-      // The answer stays until the next call into OpenSSL has led to the callback once more.
-      native.askAgain();
-      return;
-    }
-    this.#question = undefined;
-    this.#answer = undefined;
-    if (answer.kind === 'failure') {
-      this.#fail(answer.error);
-    } else if (answer.kind === 'decline') {
-      if (this.#settings.requireClientCert) this.#fail(requiredError(DECLINED));
-      else native.decline();
-      this.#declined = true;
-    } else {
-      const credential = Credential.nativeOf(answer.credential);
-      const refusal = native.whyNotSent(credential);
-      if (refusal !== null)
-        this.#fail(
-          unusableError(refusal, Credential.presentationOf(answer.credential, native.protocol())),
-        );
-      else native.answer(credential);
-      this.#answered = answer.credential;
-      if (Credential.signerOf(answer.credential) === null) this.#shownLast = answer.credential;
-    }
-  }
-
-  /** Asks the credential's signer for what the handshake waits for. */
-  #sign(native: NativeConnection): void {
-    // As in #ask().
-    if (this.#peerEnded) {
-      this.#abandon();
-      return;
-    }
-    const credential = this.#shown(native);
-    const signer = credential && Credential.signerOf(credential);
-    if (credential === undefined || signer === null || signer === undefined) {
-      throw new Error('a signature is wanted of a credential that has no signer');
-    }
-    const { scheme, data } = native.signatureRequest();
-    this.#signed = undefined;
-    this.#signing = new Signing((outcome) => {
-      this.#signed = outcome;
-      this.#notify();
-    });
-    this.#signing.begin(
-      {
-        signer,
-        data,
-        scheme: signatureSchemeName(scheme) as SignatureScheme,
-        subject: credential.subject,
-      },
-      this.#settings.clientCertTimeout,
-    );
-  }
-
-  /** Hands the signature to the machine, if it came. */
-  #applySignature(): void {
-    const outcome = this.#signed;
-    const native = this.#native;
-    if (outcome === undefined || native === null) return;
-    this.#signing = undefined;
-    this.#signed = undefined;
-    if (this.#abandoned) return;
-    if (outcome.kind === 'failure') {
-      this.#fail(outcome.error);
-      return;
-    }
-    const { signature } = outcome;
-    const failure = native.sign(signature);
-    if (failure === null) {
-      this.#shownLast = this.#answered;
-      return;
-    }
-    const { subject, certificate } = this.#shown(native) as Credential;
-    const { scheme, data } = native.signatureRequest();
-    const { publicKey } = certificate;
-    const wrong = { signature, scheme: signatureSchemeName(scheme), data, publicKey };
-    this.#fail(signatureError(failure, subject, explainWrongSignature(wrong)));
+    if (native === null) return;
+    const error = exchange.applyAnswer(native) ?? exchange.applySignature(native, this.#abandoned);
+    if (error !== undefined) this.#fail(error);
   }
 
   /** What became of the server's last request for a client certificate. Readable after the end. */
   get clientAuth(): ClientAuth {
     if (this.#native !== null && this.#clientAuth.status !== 'failed') {
-      this.#clientAuth = this.#readClientAuth(this.#native);
+      this.#clientAuth = readClientAuth(
+        this.#native,
+        this.settings,
+        this.#exchange,
+        this.#abandoned,
+      );
     }
     return this.#clientAuth;
   }
 
-  #readClientAuth(native: NativeConnection): ClientAuth {
-    const { certificate, scheme, staticCredential, resumed, resumedAsSomebody } =
-      native.clientAuth();
-    const { secureContext, sessionCredential } = this.#settings;
-    const credential = secureContext.credentials[staticCredential];
-    switch (this.#abandoned ? 'requested' : certificate) {
-      case 'not-requested':
-        if (!resumed) return NOT_REQUESTED;
-        return {
-          status: 'resumed',
-          requested: false,
-          sent: false,
-          credential: resumedAsSomebody ? (credential ?? sessionCredential ?? null) : null,
-        };
-      case 'requested':
-        return PENDING;
-      case 'sent-empty':
-        return this.#declined ? DECLINED : UNCONFIGURED;
-      case 'sent':
-        return {
-          status: 'sent',
-          requested: true,
-          sent: true,
-          credential: (credential ?? this.#answered) as Credential,
-          signatureScheme: scheme === null ? null : signatureSchemeName(scheme),
-        };
-    }
-  }
-
-  // ---- sessions
-
-  /**
-   * The session for the option `session` of a later connection; undefined when there is none. On TLS
-   * 1.3 sessions come after the handshake: wait for {@link ConnectionListener.session}.
-   */
-  getSession(): Buffer | undefined {
-    const session = this.#native?.session();
-    return session === undefined || session.length === 0 ? undefined : session;
-  }
-
-  /** Whether the last handshake resumed a session. */
-  isSessionReused(): boolean {
-    return this.#native?.sessionReused() ?? false;
-  }
-
-  // ---- what the handshake led to
-
-  /** The version in use, for instance `'TLSv1.3'`; `null` once destroyed. */
-  getProtocol(): string | null {
-    return this.#native?.protocol() ?? null;
-  }
-
-  /** The cipher suite as `tls.TLSSocket` reports it; undefined before, `null` once destroyed. */
-  getCipher(): CipherNameAndProtocol | null | undefined {
-    if (this.#native === null) return null;
-    const cipher = this.#native.cipher();
-    return cipher.name === null ? undefined : (cipher as CipherNameAndProtocol);
-  }
-
-  /** The protocol agreed on by ALPN, `false` when none was. */
-  get alpnProtocol(): string | false {
-    return this.#native?.alpnProtocol() || false;
-  }
+  // ---- as whom, to whom
 
   /** The server name sent (SNI), `false` when none was. */
   get servername(): string | false {
-    return this.#settings.servername || false;
-  }
-
-  /**
-   * The server's certificate as a legacy object; with `detailed`, linked to its issuers. An empty
-   * object when there is none, `null` once destroyed.
-   */
-  getPeerCertificate(detailed: true): DetailedPeerCertificate;
-  getPeerCertificate(detailed?: boolean): PeerCertificate | DetailedPeerCertificate;
-  getPeerCertificate(detailed?: boolean): PeerCertificate | DetailedPeerCertificate {
-    const native = this.#native;
-    if (native === null) return null as unknown as DetailedPeerCertificate;
-    const sent = native.peerCertificates();
-    if (sent[0] === undefined) return {} as DetailedPeerCertificate;
-    // Issuers that the server did not send come from the trust store, as in node:tls.
-    if (detailed) {
-      return detailedCertificate(parseCertificates([...sent, ...native.verifiedCertificates()]));
-    }
-    return legacyCertificate(new X509Certificate(sent[0]));
-  }
-
-  /** The server's certificate, parsed; undefined when there is none. */
-  getPeerX509Certificate(): X509Certificate | undefined {
-    const [leaf] = this.#native?.peerCertificates() ?? [];
-    return leaf === undefined ? undefined : new X509Certificate(leaf);
+    return this.settings.servername || false;
   }
 
   /** The client's certificate that was sent, or would be, parsed. */
   getX509Certificate(): X509Certificate | undefined {
     const auth = this.clientAuth;
     const credential = 'credential' in auth ? auth.credential : undefined;
-    return (credential ?? this.#settings.secureContext.credentials[0])?.certificate;
+    return (credential ?? this.settings.secureContext.credentials[0])?.certificate;
   }
 }
-
-/** Failures that are about the credential that was to be sent. */
-const ABOUT_CREDENTIALS: ReadonlySet<string> = new Set([
-  'key-too-small',
-  'signature-too-weak',
-  'no-common-scheme',
-  'certificate-scheme-refused',
-  'scheme-not-declared',
-  'not-sent',
-]);
 
 function checkRoom(room: unknown): asserts room is Uint8Array {
   if (room instanceof Uint8Array) return;

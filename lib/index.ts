@@ -6,7 +6,8 @@
 export { CertificateRequest, DistinguishedName } from './certificate-request';
 export type { ClientAuth } from './client-auth';
 export { connect } from './connect';
-export { Connection, type ConnectionListener, type ConnectionResult } from './connection';
+export { Connection } from './connection';
+export type { ConnectionListener, ConnectionResult } from './connection-result';
 export type {
   KeyWithPassphrase,
   PfxWithPassphrase,

@@ -1,26 +1,23 @@
-import type { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { CipherNameAndProtocol, DetailedPeerCertificate, PeerCertificate } from 'node:tls';
-import type { ClientAuth } from './client-auth';
-import { Connection, type ConnectionResult } from './connection';
+import { Connection } from './connection';
+import type { ConnectionResult } from './connection-result';
 import { invalidArgType, TLSClientCertError } from './errors';
 import { gaveUpError } from './failures';
 import { gather, RECORD_SIZE } from './gather';
 import { IdleTimer } from './idle-timer';
 import { LowerStream } from './lower-stream';
 import { type ConnectionOptions, checkSocketOptions } from './options';
-import { legacyCertificate } from './peer-certificate';
+import { PendingWrite } from './pending-write';
 import { freeSlab, takeFromSlab } from './slab';
-import { BELOW, type Below, SocketFace } from './socket-face';
+import { BELOW, type Below } from './socket-face';
+import { CONNECTION, SocketFacts } from './socket-facts';
 import { Suspension } from './suspension';
 import type { TLSSocketEvents } from './tls-socket-events';
 
 /** Where the connection stands. */
 type Phase = 'connecting' | 'handshake' | 'open' | 'over';
 
-/** Plaintext encrypted at a time, before the transport is given a chance to say stop. */
-const WRITE_PIECE = 128 * 1024;
 /** What a `net.Socket` tells on its way to a connection. */
 const CONNECT_EVENTS = [
   'lookup',
@@ -31,19 +28,12 @@ const CONNECT_EVENTS = [
   'ready',
 ];
 
-interface PendingWrite {
-  readonly chunks: readonly Uint8Array[];
-  readonly callback: (error?: Error | null) => void;
-  chunk: number;
-  offset: number;
-}
-
 /**
  * The client's end of a TLS connection, made by {@link connect}. Its events, methods and getters
  * are those of `tls.TLSSocket` on the client's side.
  * Beyond those of `stream.Duplex` it emits {@link TLSSocketEvents}.
  */
-export class TLSSocket extends SocketFace<TLSSocket> {
+export class TLSSocket extends SocketFacts<TLSSocket> {
   /** Always true, as in `node:tls`. */
   readonly encrypted = true;
   /** The protocol agreed on by ALPN, `false` when none was, `null` before `'secureConnect'`. */
@@ -151,72 +141,9 @@ export class TLSSocket extends SocketFace<TLSSocket> {
     }
   }
 
-  // ---- what became of the handshake
-
-  /** Whether the server's chain and name were found good. False until they were judged. */
-  get authorized(): boolean {
-    return this.#connection.authorized;
-  }
-
-  /** Why not: a code such as `'DEPTH_ZERO_SELF_SIGNED_CERT'`; else `null`. */
-  get authorizationError(): string | null {
-    return this.#connection.authorizationError;
-  }
-
-  /** What became of the server's last request for a client certificate. Readable after close. */
-  get clientAuth(): ClientAuth {
-    return this.#connection.clientAuth;
-  }
-
-  /** The version in use, for instance `'TLSv1.3'`; `null` once closed. */
-  getProtocol(): string | null {
-    return this.#connection.getProtocol();
-  }
-
-  /** The cipher suite in use, as `tls.TLSSocket` reports it; undefined before, `null` once closed. */
-  getCipher(): CipherNameAndProtocol {
-    return this.#connection.getCipher() as CipherNameAndProtocol;
-  }
-
-  /**
-   * The server's certificate as a legacy object; with `detailed`, linked to its issuers. An empty
-   * object when there is none, and `null` once closed.
-   */
-  getPeerCertificate(detailed: true): DetailedPeerCertificate;
-  getPeerCertificate(detailed?: false): PeerCertificate;
-  getPeerCertificate(detailed?: boolean): PeerCertificate | DetailedPeerCertificate;
-  getPeerCertificate(detailed?: boolean): PeerCertificate | DetailedPeerCertificate {
-    return this.#connection.getPeerCertificate(detailed);
-  }
-
-  /** The server's certificate, parsed; undefined when there is none. */
-  getPeerX509Certificate(): X509Certificate | undefined {
-    return this.#connection.getPeerX509Certificate();
-  }
-
-  /** The client's certificate that was sent, or would be; an empty object when there is none. */
-  getCertificate(): PeerCertificate | object | null {
-    if (this.#connection.destroyed) return null;
-    const certificate = this.getX509Certificate();
-    return certificate === undefined ? {} : legacyCertificate(certificate);
-  }
-
-  /** The client's certificate that was sent, or would be, parsed. */
-  getX509Certificate(): X509Certificate | undefined {
-    return this.#connection.getX509Certificate();
-  }
-
-  /**
-   * The session for the option `session` of a later connection; undefined when there is none. On TLS
-   * 1.3 sessions come after the handshake: `'session'` brings them.
-   */
-  getSession(): Buffer | undefined {
-    return this.#connection.getSession();
-  }
-
-  /** Whether the last handshake resumed a session. */
-  isSessionReused(): boolean {
-    return this.#connection.isSessionReused();
+  /** @internal */
+  protected override get [CONNECTION](): Connection {
+    return this.#connection;
   }
 
   // ---- renegotiation
@@ -345,13 +272,12 @@ export class TLSSocket extends SocketFace<TLSSocket> {
     _encoding: BufferEncoding,
     callback: (error?: Error | null) => void,
   ): void {
-    this.#writing = { chunks: [chunk], callback, chunk: 0, offset: 0 };
+    this.#writing = new PendingWrite([chunk], callback);
     this.#advance();
   }
 
   override _writev(items: { chunk: Uint8Array }[], callback: (error?: Error | null) => void): void {
-    const chunks = gather(items.map(({ chunk }) => chunk));
-    this.#writing = { chunks, callback, chunk: 0, offset: 0 };
+    this.#writing = new PendingWrite(gather(items.map(({ chunk }) => chunk)), callback);
     this.#advance();
   }
 
@@ -508,36 +434,26 @@ export class TLSSocket extends SocketFace<TLSSocket> {
       this.#finish();
       return;
     }
-    const before = this.#bytesWritten;
-    while (writing.chunk < writing.chunks.length && this.#bytesWritten - before < WRITE_PIECE) {
-      const chunk = writing.chunks[writing.chunk] as Uint8Array;
-      if (writing.offset === chunk.length) {
-        writing.chunk++;
-        writing.offset = 0;
-        continue;
-      }
-      const whole = writing.offset === 0 && chunk.length <= WRITE_PIECE;
-      const end = writing.offset + WRITE_PIECE;
-      const result = this.#connection.write(whole ? chunk : chunk.subarray(writing.offset, end));
-      if (result.status !== 'done') {
-        this.#stopped(result);
-        return;
-      }
-      writing.offset += result.bytes;
-      this.#bytesWritten += result.bytes;
+    const before = writing.written;
+    const stopped = writing.encrypt(this.#connection);
+    const count = writing.written - before;
+    this.#bytesWritten += count;
+    if (stopped !== undefined) {
+      this.#stopped(stopped);
+      return;
     }
     this.#writing = undefined;
     this.#touch();
     const passedOn = !this.#connection.hasOutput;
     // What is small waits a turn for more, to be gathered with it; it has left already.
-    if (passedOn && this.#bytesWritten - before >= RECORD_SIZE) this.#written(writing);
+    if (passedOn && count >= RECORD_SIZE) this.#written(writing);
     else this.#flush((error) => this.#written(writing, error));
   }
 
   /** The transport took what was encrypted of `writing`. */
   #written(writing: PendingWrite, error?: Error | null): void {
     this.#touch();
-    const rest = writing.chunk < writing.chunks.length;
+    const rest = !writing.done;
     if (error || (rest && this.#phase !== 'open')) {
       writing.callback(error ?? this.#over?.() ?? this.#disconnected());
     } else if (rest) {

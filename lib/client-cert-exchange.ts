@@ -1,0 +1,185 @@
+import type { NativeConnection } from './binding';
+import { CertificateRequest } from './certificate-request';
+import { DECLINED, requiredError, shownCredential } from './client-auth';
+import { Credential } from './credential';
+import { signatureError, unusableError } from './failures';
+import type { ProtocolSettings } from './protocol-options';
+import { type Outcome, Question } from './question';
+import { type SignatureScheme, signatureSchemeName } from './signature-schemes';
+import { Signing, type SigningOutcome } from './signing';
+import type { Suspension } from './suspension';
+import type { ClientCertCallback } from './types';
+import { explainWrongSignature } from './wrong-signature';
+
+/** What is known of the server when it asks. */
+export interface AskingServer {
+  readonly native: () => NativeConnection | null;
+  readonly authorized: boolean;
+  readonly authorizationError: string | null;
+}
+
+/**
+ * The server's questions for a client certificate, one after another, and what is answered: by the
+ * callback, and by the signer of the credential. A connection has one from the first question on.
+ */
+export class ClientCertExchange {
+  /** What the callback chose last. */
+  answered: Credential | undefined;
+  /** The callback declined a request. */
+  declined = false;
+  readonly #settings: ProtocolSettings;
+  readonly #notify: () => void;
+  #question: Question | undefined;
+  #answer: Outcome | undefined;
+  /** Which of the callback's the server was shown last: not one whose signature is waited for. */
+  #shownLast: Credential | undefined;
+  #signing: Signing | undefined;
+  #signed: SigningOutcome | undefined;
+
+  /** @param notify - There is an answer, a signature, or a suspension to tell of. */
+  constructor(settings: ProtocolSettings, notify: () => void) {
+    this.#settings = settings;
+    this.#notify = notify;
+  }
+
+  /** Whether a question was put and not answered yet, or the answer not signed. */
+  get waiting(): boolean {
+    return (
+      (this.#question !== undefined && this.#answer === undefined) ||
+      (this.#signing !== undefined && this.#signed === undefined)
+    );
+  }
+
+  get suspension(): Suspension | null {
+    return this.#question?.suspension ?? null;
+  }
+
+  /** No answer can be of use any more, though there is still something to read. */
+  giveUp(reason: Error): void {
+    this.#question?.cancel(reason);
+    this.#signing?.cancel(reason);
+  }
+
+  /** The connection is over. */
+  end(reason: () => Error): void {
+    const waits = [this.#question, this.#signing];
+    this.#question = undefined;
+    this.#signing = undefined;
+    for (const wait of waits) wait?.cancel(reason());
+  }
+
+  /** What was answered last reaches nobody. */
+  abandon(): void {
+    this.answered = this.#shownLast;
+  }
+
+  /** Puts the server's question. */
+  ask(native: NativeConnection, server: AskingServer): void {
+    this.#answer = undefined;
+    this.#question ??= new Question(
+      {
+        settled: (outcome) => {
+          this.#answer = outcome;
+          this.#notify();
+        },
+        suspended: this.#notify,
+      },
+      this.#settings.clientCertTimeout,
+    );
+    const request = CertificateRequest.of(native.request(), {
+      native: server.native,
+      protocol: native.protocol(),
+      servername: this.#settings.servername || null,
+      authorized: server.authorized,
+      authorizationError: server.authorizationError,
+    });
+    // The context's callback may have been taken away between two attempts.
+    this.#question.put(request, this.#callback ?? (() => null));
+  }
+
+  get #callback(): ClientCertCallback | null {
+    const { clientCertCallback, secureContext } = this.#settings;
+    return clientCertCallback ?? secureContext.getClientCertCallback();
+  }
+
+  /** Tells the machine what was answered, if it was. Returns what the connection fails with. */
+  applyAnswer(native: NativeConnection): Error | undefined {
+    const answer = this.#answer;
+    if (answer === undefined) return undefined;
+    if (answer.kind === 'again') {
+      // The answer stays until the next call into OpenSSL has led to the callback once more.
+      native.askAgain();
+      return undefined;
+    }
+    this.#question = undefined;
+    this.#answer = undefined;
+    switch (answer.kind) {
+      case 'failure':
+        return answer.error;
+      case 'decline':
+        this.declined = true;
+        if (this.#settings.requireClientCert) return requiredError(DECLINED);
+        native.decline();
+        return undefined;
+      case 'credential':
+        return this.#present(native, answer.credential);
+    }
+  }
+
+  #present(native: NativeConnection, chosen: Credential): Error | undefined {
+    const credential = Credential.nativeOf(chosen);
+    const refusal = native.whyNotSent(credential);
+    this.answered = chosen;
+    if (Credential.signerOf(chosen) === null) this.#shownLast = chosen;
+    if (refusal !== null) {
+      return unusableError(refusal, Credential.presentationOf(chosen, native.protocol()));
+    }
+    native.answer(credential);
+    return undefined;
+  }
+
+  /** Asks the credential's signer for what the handshake waits for. */
+  sign(native: NativeConnection): void {
+    const credential = shownCredential(native, this.#settings, this);
+    const signer = credential && Credential.signerOf(credential);
+    if (credential === undefined || signer === null || signer === undefined) {
+      throw new Error('a signature is wanted of a credential that has no signer');
+    }
+    const { scheme, data } = native.signatureRequest();
+    this.#signed = undefined;
+    this.#signing = new Signing((outcome) => {
+      this.#signed = outcome;
+      this.#notify();
+    });
+    this.#signing.begin(
+      {
+        signer,
+        data,
+        scheme: signatureSchemeName(scheme) as SignatureScheme,
+        subject: credential.subject,
+      },
+      this.#settings.clientCertTimeout,
+    );
+  }
+
+  /** Hands the signature to the machine, if it came. Returns what the connection fails with. */
+  applySignature(native: NativeConnection, abandoned: boolean): Error | undefined {
+    const outcome = this.#signed;
+    if (outcome === undefined) return undefined;
+    this.#signing = undefined;
+    this.#signed = undefined;
+    if (abandoned) return undefined;
+    if (outcome.kind === 'failure') return outcome.error;
+    const { signature } = outcome;
+    const failure = native.sign(signature);
+    if (failure === null) {
+      this.#shownLast = this.answered;
+      return undefined;
+    }
+    const { subject, certificate } = shownCredential(native, this.#settings, this) as Credential;
+    const { scheme, data } = native.signatureRequest();
+    const { publicKey } = certificate;
+    const wrong = { signature, scheme: signatureSchemeName(scheme), data, publicKey };
+    return signatureError(failure, subject, explainWrongSignature(wrong));
+  }
+}
