@@ -2,6 +2,7 @@ import type { FailureRecord, NativeConnection } from './binding';
 import { type ClientAuth, shownCredential } from './client-auth';
 import type { ClientCertExchange } from './client-cert-exchange';
 import { Credential } from './credential';
+import { TLSClientCertError } from './errors';
 import { protocolError, unusableError } from './failures';
 import type { ProtocolSettings } from './protocol-options';
 import { SecureContext } from './secure-context';
@@ -24,6 +25,13 @@ export function connectionError(
   auth: ClientAuth,
   exchange: ClientCertExchange | undefined,
 ): Error {
+  if (failure?.reason === 'dh-key-too-small') {
+    return new TLSClientCertError(
+      'ERR_TLS_DH_PARAM_SIZE',
+      `DH parameter size ${failure.index} is less than ${settings.minDHSize} (options.minDHSize).`,
+      { reason: failure.reason },
+    );
+  }
   const shown = shownCredential(native, settings, exchange);
   const credential = shown ?? settings.secureContext.credentials[0];
   // What these are about is the credential that was to be sent.

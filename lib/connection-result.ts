@@ -1,3 +1,4 @@
+import type { Connection } from './connection';
 import type { Suspension } from './suspension';
 
 /** What an operation of a {@link Connection} led to. */
@@ -34,6 +35,19 @@ export interface ConnectionListener {
    * Where this is undefined the session is let go.
    */
   session?: ((session: Buffer) => void) | undefined;
+  /**
+   * The OCSP response that the server stapled to its certificate, in DER; `null` when it did not.
+   * Called with the option `requestOCSP`, before the handshake is complete and before any client
+   * certificate leaves: {@link Connection.destroy} keeps it from leaving.
+   */
+  ocspResponse?(response: Buffer | null): void;
+  /**
+   * A secret of the connection, as one line of an SSLKEYLOGFILE. Where this is undefined none is
+   * written down.
+   */
+  keylog?: ((line: Buffer) => void) | undefined;
+  /** What `enableTrace()` is for: text about the messages that came and went. */
+  trace?(text: Buffer): void;
   /**
    * TLS 1.2: another handshake on this connection is complete, or more than one. Called while reading.
    */

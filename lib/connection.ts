@@ -10,19 +10,22 @@ import {
 } from './client-auth';
 import { ClientCertExchange } from './client-cert-exchange';
 import { connectionError } from './connection-error';
-import { NATIVE } from './connection-facts';
+import { ESTABLISHED, NATIVE } from './connection-facts';
 import type { ConnectionListener, ConnectionResult } from './connection-result';
 import { Credential } from './credential';
-import { invalidArgType, TLSClientCertError } from './errors';
+import { invalidArgType, outOfRange, TLSClientCertError } from './errors';
 import { contextError, gaveUpError, protocolError, translated } from './failures';
 import { normalizeProtocol, type ProtocolOptions } from './protocol-options';
 import { SecureContext } from './secure-context';
 import { ServerJudgement } from './server-judgement';
+import { answerSharedKey, type PskCallback } from './shared-key';
 
 const NOT_OPEN: FailureRecord = { reason: 'not-open', index: 0, detail: '', stack: [] };
 const WANT_READ: ConnectionResult = { status: 'want-read' };
 const CLOSED: ConnectionResult = { status: 'closed' };
 const DONE: ConnectionResult = { status: 'done', bytes: 0 };
+
+const LARGEST_INT = 2 ** 31 - 1;
 
 /** For what a server sends after it was given up. */
 const scratch = new Uint8Array(16 * 1024);
@@ -51,6 +54,8 @@ export class Connection extends ServerJudgement {
   #shutDown = false;
   #running = false;
   #clientAuth: ClientAuth = NOT_REQUESTED;
+  #logsKeys = false;
+  #traces = false;
 
   /**
    * @throws TypeError `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`; RangeError
@@ -76,16 +81,25 @@ export class Connection extends ServerJudgement {
           requiresClientCert: settings.requireClientCert,
           renegotiationLimit: settings.renegotiationLimit,
           renegotiationWindow: settings.renegotiationWindow,
+          requestsOcsp: settings.requestOCSP,
+          minDHSize: Math.min(settings.minDHSize, LARGEST_INT),
+          hasSharedKeys: settings.pskCallback !== null,
           session,
           sessionCredential: sessionCredential && Credential.nativeOf(sessionCredential),
         }),
       contextError,
     );
+    if (settings.enableTrace) this.enableTrace();
   }
 
   /** @internal */
   protected override get [NATIVE](): NativeConnection | null {
     return this.#native;
+  }
+
+  /** @internal */
+  protected override get [ESTABLISHED](): boolean {
+    return this.#established;
   }
 
   // ---- ciphertext
@@ -247,6 +261,18 @@ export class Connection extends ServerJudgement {
     return undefined;
   }
 
+  /**
+   * The most plaintext in one record that is sent, in bytes, 512 to 16384.
+   *
+   * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE`: it is no 32-bit integer.
+   * @returns Whether TLS has records of that size; if not, nothing changes.
+   */
+  setMaxSendFragment(size: number): boolean {
+    if (typeof size !== 'number') throw invalidArgType('size', 'of type number', size);
+    if (size !== (size | 0)) throw outOfRange('size', 'a 32-bit integer', size);
+    return this.#native?.setMaxSendFragment(size) ?? false;
+  }
+
   /** From now on a server that asks for a renegotiation fails the connection. */
   disableRenegotiation(): void {
     this.#native?.disableRenegotiation();
@@ -266,6 +292,7 @@ export class Connection extends ServerJudgement {
     const auth = this.clientAuth;
     this.#clientAuth = auth.status === 'pending' ? failed(why()) : auth;
     const native = this.#native;
+    if (native !== null && this.#traces) this.#tellTrace(native);
     this.#native = null;
     native?.destroy();
     this.#exchange?.end(why);
@@ -300,6 +327,8 @@ export class Connection extends ServerJudgement {
           return { status: 'done', bytes: result & Moved.bytes };
         }
         this.hasOutput = true;
+        this.#tellJournal(native);
+        if (this.#native === null) return this.#fail();
         switch (-result) {
           case Step.done:
             return DONE;
@@ -315,6 +344,12 @@ export class Connection extends ServerJudgement {
             break;
           case Step.wantSignature:
             this.#ask(native, Step.wantSignature);
+            break;
+          case Step.ocspResponse:
+            this.#listener.ocspResponse?.(native.ocspResponse());
+            break;
+          case Step.wantSharedKey:
+            this.#giveSharedKey(native);
             break;
           case Step.newSession:
             this.#tellSession(native);
@@ -352,11 +387,46 @@ export class Connection extends ServerJudgement {
     if (session.length > 0) deliver?.call(this.#listener, session);
   }
 
+  // ---- what is written down
+
+  /** From now on {@link ConnectionListener.trace} gets text about each message. */
+  enableTrace(): void {
+    this.#traces = this.#native?.trace() ?? false;
+  }
+
+  /** Also sees to it that secrets are written down exactly as long as somebody wants them. */
+  #tellJournal(native: NativeConnection): void {
+    const { keylog } = this.#listener;
+    const wanted = keylog !== undefined;
+    if (wanted !== this.#logsKeys) {
+      this.#logsKeys = wanted;
+      native.logKeys(wanted);
+    }
+    if (wanted) {
+      for (const line of native.takeKeyLines()) keylog.call(this.#listener, line);
+    }
+    if (this.#traces && this.#native !== null) this.#tellTrace(native);
+  }
+
+  #tellTrace(native: NativeConnection): void {
+    const text = native.takeTrace();
+    if (text.length > 0) this.#listener.trace?.(text);
+  }
+
   // ---- the server's identity
 
   #judge(native: NativeConnection): void {
     const error = this.judge(native);
     if (error !== undefined) this.#fail(error);
+  }
+
+  #giveSharedKey(native: NativeConnection): void {
+    try {
+      const callback = this.settings.pskCallback as PskCallback;
+      answerSharedKey(native, callback, () => this.#native !== null);
+    } catch (error) {
+      this.#fail(error as Error);
+    }
   }
 
   /** What only the complete handshake shows. */

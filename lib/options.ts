@@ -42,13 +42,9 @@ export interface ConnectionOptions
 
 /** Options of `tls.connect()` that must not be passed over in silence, and what to do instead. */
 const REFUSED: Readonly<Record<string, string>> = {
-  secureProtocol: 'set minVersion and maxVersion instead',
-  pskCallback: 'connect without pre-shared keys',
   privateKeyEngine: 'OpenSSL engines are gone in OpenSSL 4',
   privateKeyIdentifier: 'OpenSSL engines are gone in OpenSSL 4',
   clientCertEngine: 'OpenSSL engines are gone in OpenSSL 4; use clientCertCallback',
-  requestOCSP: 'stapled responses are not delivered yet',
-  minDHSize: 'OpenSSL\'s security level bounds it; set "@SECLEVEL=" in ciphers',
   onread: 'read from the stream',
   fd: 'pass a net.Socket in options.socket',
   handle: 'pass a net.Socket in options.socket',

@@ -44,6 +44,12 @@ export abstract class ServerJudgement extends ConnectionFacts {
     // A resumed handshake brings no certificate: the one that the session was made with is judged
     // by the name that is asked for now.
     if (native.peerCertificates().length > 0) return this.#refusal(native)?.error;
+    if (this.settings.pskCallback !== null && native.bySharedKey()) {
+      // As in node:tls: only where the session is new, and against no certificate at all.
+      if (!native.sessionReused()) return this.#refusal(native)?.error;
+      this.authorized = true;
+      return undefined;
+    }
     const code = 'ERR_TLS_NO_SERVER_CERTIFICATE';
     this.authorizationError = code;
     return this.rejectUnauthorized

@@ -1,5 +1,10 @@
 import type { X509Certificate } from 'node:crypto';
-import type { CipherNameAndProtocol, DetailedPeerCertificate, PeerCertificate } from 'node:tls';
+import type {
+  CipherNameAndProtocol,
+  DetailedPeerCertificate,
+  EphemeralKeyInfo,
+  PeerCertificate,
+} from 'node:tls';
 import type { ClientAuth } from './client-auth';
 import type { Connection } from './connection';
 import { legacyCertificate } from './peer-certificate';
@@ -79,5 +84,58 @@ export abstract class SocketFacts<Self> extends SocketFace<Self> {
   /** Whether the last handshake resumed a session. */
   isSessionReused(): boolean {
     return this[CONNECTION].isSessionReused();
+  }
+
+  /** The ticket of the current session, for debugging; undefined when it has none. */
+  getTLSTicket(): Buffer | undefined {
+    return this[CONNECTION].getTLSTicket();
+  }
+
+  /**
+   * What the server contributed to the key exchange, for instance
+   * `{ type: 'ECDH', name: 'X25519', size: 253 }`; an empty object when that was not ephemeral, `null`
+   * once closed.
+   */
+  getEphemeralKeyInfo(): EphemeralKeyInfo | object | null {
+    return this[CONNECTION].getEphemeralKeyInfo();
+  }
+
+  /** As of {@link Connection.getSharedSigalgs}. */
+  getSharedSigalgs(): string[] {
+    return this[CONNECTION].getSharedSigalgs();
+  }
+
+  /** The Finished message last sent; undefined before. */
+  getFinished(): Buffer | undefined {
+    return this[CONNECTION].getFinished();
+  }
+
+  /** The Finished message last received; undefined before. */
+  getPeerFinished(): Buffer | undefined {
+    return this[CONNECTION].getPeerFinished();
+  }
+
+  /** As of {@link Connection.exportKeyingMaterial}. */
+  exportKeyingMaterial(
+    length: number,
+    label: string,
+    context?: NodeJS.ArrayBufferView | undefined,
+  ): Buffer {
+    return this[CONNECTION].exportKeyingMaterial(length, label, context);
+  }
+
+  // ---- how it goes on
+
+  /** As of {@link Connection.setMaxSendFragment}. */
+  setMaxSendFragment(size: number): boolean {
+    return this[CONNECTION].setMaxSendFragment(size);
+  }
+
+  /**
+   * From now on text about every message is written to `stderr`, as `openssl s_client -trace` has it. It
+   * may show secrets.
+   */
+  enableTrace(): void {
+    this[CONNECTION].enableTrace();
   }
 }

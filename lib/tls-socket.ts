@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Connection } from './connection';
-import type { ConnectionResult } from './connection-result';
+import type { ConnectionListener, ConnectionResult } from './connection-result';
 import { invalidArgType, TLSClientCertError } from './errors';
 import { gaveUpError } from './failures';
 import { gather, RECORD_SIZE } from './gather';
@@ -75,19 +75,7 @@ export class TLSSocket extends SocketFacts<TLSSocket> {
       ...(highWaterMark === undefined ? {} : { highWaterMark }),
     });
     this.#connectOptions = { host, port, path, localAddress };
-    const socket = this;
-    const tell = (session: Buffer) => this.emit('session', session);
-    this.#connection = new Connection(options, {
-      resumed: () => {
-        this.#exhausted = false;
-        this.#advance();
-      },
-      // To write a session down costs something: only for those who listen.
-      get session() {
-        return socket.listenerCount('session') > 0 ? tell : undefined;
-      },
-      renegotiated: () => this.#renegotiated(),
-    });
+    this.#connection = new Connection(options, new TLSSocket.#Listener(this));
     const stream = this.#opened(open);
     this.#lower = new LowerStream(
       stream,
@@ -140,6 +128,50 @@ export class TLSSocket extends SocketFacts<TLSSocket> {
       throw error;
     }
   }
+
+  /** What the connection tells, on its way to the events. */
+  static readonly #Listener = class implements ConnectionListener {
+    readonly #socket: TLSSocket;
+
+    constructor(socket: TLSSocket) {
+      this.#socket = socket;
+    }
+
+    resumed(): void {
+      this.#socket.#exhausted = false;
+      this.#socket.#advance();
+    }
+
+    // To write down a session, or a secret, costs something: only for those who listen.
+
+    get session() {
+      return this.#socket.listenerCount('session') > 0 ? this.tellSession : undefined;
+    }
+
+    get keylog() {
+      return this.#socket.listenerCount('keylog') > 0 ? this.tellKey : undefined;
+    }
+
+    tellSession(session: Buffer): void {
+      this.#socket.emit('session', session);
+    }
+
+    tellKey(line: Buffer): void {
+      this.#socket.emit('keylog', line);
+    }
+
+    ocspResponse(response: Buffer | null): void {
+      this.#socket.emit('OCSPResponse', response);
+    }
+
+    trace(text: Buffer): void {
+      process.stderr.write(text);
+    }
+
+    renegotiated(): void {
+      this.#socket.#renegotiated();
+    }
+  };
 
   /** @internal */
   protected override get [CONNECTION](): Connection {
