@@ -165,6 +165,7 @@ export class Connection extends ServerJudgement {
    * is.
    */
   handshake(): ConnectionResult {
+    this.#watchKeys();
     const result = this.#run((native) => -native.handshake());
     if (result.status !== 'done' || this.#established) return result;
     if (this.#abandoned) {
@@ -394,16 +395,19 @@ export class Connection extends ServerJudgement {
     this.#traces = this.#native?.trace() ?? false;
   }
 
-  /** Also sees to it that secrets are written down exactly as long as somebody wants them. */
+  /** Secrets are written down exactly as long as somebody wants them. */
+  #watchKeys(): void {
+    const wanted = this.#listener.keylog !== undefined;
+    if (wanted === this.#logsKeys) return;
+    this.#logsKeys = wanted;
+    this.#native?.logKeys(wanted);
+  }
+
   #tellJournal(native: NativeConnection): void {
-    const { keylog } = this.#listener;
-    const wanted = keylog !== undefined;
-    if (wanted !== this.#logsKeys) {
-      this.#logsKeys = wanted;
-      native.logKeys(wanted);
-    }
-    if (wanted) {
-      for (const line of native.takeKeyLines()) keylog.call(this.#listener, line);
+    this.#watchKeys();
+    if (this.#logsKeys) {
+      const { keylog } = this.#listener;
+      for (const line of native.takeKeyLines()) keylog?.call(this.#listener, line);
     }
     if (this.#traces && this.#native !== null) this.#tellTrace(native);
   }

@@ -23,9 +23,11 @@ export type {
   PrivateKeyInput,
 } from './credential-options';
 export { type ErrorDetails, TLSClientCertError, type TLSClientCertErrorCode } from './errors';
+export { type KeyLogSource, logKeys } from './log-keys';
 export type { ConnectionOptions } from './options';
 export type { ProtocolOptions } from './protocol-options';
 export { createSecureContext, SecureContext } from './secure-context';
+export type { PskCallback, SharedKeyAnswer } from './shared-key';
 export type { SignatureScheme } from './signature-schemes';
 export type { SignContext, Signer } from './signer';
 export { encodeEcdsaSignature } from './signers/ecdsa';

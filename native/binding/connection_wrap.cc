@@ -217,8 +217,10 @@ Napi::Value ConnectionWrap::Read(const Napi::CallbackInfo& info) {
   // The array is JavaScript's to write to; only the view of it is const.
   auto* room = const_cast<uint8_t*>(out.data);
   const size_t size = AtMost(out.size);
-  const Transfer read = socket_ != nullptr ? socket_->Read(room, size)
-                                           : connection_->Read(room, size);
+  Transfer read = socket_ != nullptr ? socket_->Read(room, size)
+                                     : connection_->Read(room, size);
+  // Told of with the next call that moves nothing, so there has to be one.
+  if (connection_->has_written_down()) read.exhausted = false;
   return FromTransfer(info.Env(), read, !connection_->outgoing().empty());
 }
 

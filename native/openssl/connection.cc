@@ -398,8 +398,7 @@ Step Connection::WithNotices(Step step) {
 
 // Whether a call that moves nothing would still have something to say.
 bool Connection::HasNotices() const {
-  return !new_sessions_.empty() || renegotiated_ || ocsp_ == Ocsp::kArrived ||
-         (journal_ && !journal_->empty());
+  return !new_sessions_.empty() || renegotiated_ || ocsp_ == Ocsp::kArrived;
 }
 
 BytesView Connection::TakeOcspResponse() {

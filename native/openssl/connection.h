@@ -161,6 +161,7 @@ class Connection {
   bool Trace();
   // Null before any of these.
   Journal* journal() { return journal_.get(); }
+  bool has_written_down() const { return journal_ && !journal_->empty(); }
 
   // SSL_set_max_send_fragment(3): false for sizes that TLS does not have.
   bool SetMaxSendFragment(int size);
