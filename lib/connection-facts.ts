@@ -21,7 +21,7 @@ const MOST_MATERIAL = 2 ** 24;
 /** What can be asked of a connection, and changes nothing about it. */
 export abstract class ConnectionFacts {
   /** @internal `null` once destroyed. */
-  protected abstract get [NATIVE](): NativeConnection | null;
+  protected abstract [NATIVE]: NativeConnection | null;
 
   // ---- sessions
 
@@ -89,7 +89,7 @@ export abstract class ConnectionFacts {
   }
 
   /** @internal Whether data may flow. */
-  protected abstract get [ESTABLISHED](): boolean;
+  protected abstract [ESTABLISHED]: boolean;
 
   /**
    * Keying material for another protocol, bound to this connection (RFC 5705; RFC 8446, section 7.5).

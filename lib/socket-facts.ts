@@ -16,7 +16,7 @@ export const CONNECTION = Symbol('the connection');
 /** What of a `tls.TLSSocket` is the connection's business, passed on to it. */
 export abstract class SocketFacts<Self> extends SocketFace<Self> {
   /** @internal */
-  protected abstract get [CONNECTION](): Connection;
+  protected abstract readonly [CONNECTION]: Connection;
 
   // ---- what became of the handshake
 
