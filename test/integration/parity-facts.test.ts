@@ -36,14 +36,16 @@ const FACTS = [
   'getSharedSigalgs',
   'getFinished',
   'getPeerFinished',
-  'getTLSTicket',
   'isSessionReused',
   'getPeerCertificate',
   'getCertificate',
 ] as const;
 
-const factsOf = (socket: tls.TLSSocket) =>
-  Object.fromEntries(FACTS.map((name) => [name, shape(socket[name]())]));
+const factsOf = (socket: tls.TLSSocket): Record<string, unknown> => ({
+  ...Object.fromEntries(FACTS.map((name) => [name, shape(socket[name]())])),
+  // Its size differs: numbers are encoded in it that are longer in one than in the other.
+  getTLSTicket: socket.getTLSTicket() && 'a ticket',
+});
 
 async function secured(socket: tls.TLSSocket): Promise<tls.TLSSocket> {
   await next(socket, 'secureConnect');
@@ -61,7 +63,12 @@ describe.each(CASES)('%s, transport %s', (version, transport) => {
     ['a server that asks nobody in particular', true, {}],
     ['a server that does not ask', false, identity],
   ])('the same facts in every phase: %s', async (_what, requestCert, credential) => {
-    server = await startNodeServer({ identity: pki.server, requestCert });
+    // What later versions of OpenSSL prefer is no ephemeral key to SSL_get_peer_tmp_key(3).
+    server = await startNodeServer({
+      identity: pki.server,
+      requestCert,
+      ecdhCurve: 'X25519:P-256',
+    });
     const seen = await Promise.all(
       NAMES.map(async (name) => {
         const socket = clients[name]({ ...options(), ...credential });
@@ -79,8 +86,8 @@ describe.each(CASES)('%s, transport %s', (version, transport) => {
       }),
     );
     expect(seen[0]).toEqual(seen[1]);
-    expect(seen[0]?.after).toMatchObject({ getEphemeralKeyInfo: { type: 'ECDH' } });
-    expect(seen[0]?.later.getTLSTicket).toMatch(/bytes$/);
+    expect(seen[0]?.after.getEphemeralKeyInfo).toMatchObject({ type: 'ECDH' });
+    expect(seen[0]?.later.getTLSTicket).toBe('a ticket');
     expect(seen[0]?.after.getSharedSigalgs).toEqual(
       requestCert ? expect.arrayContaining(['ECDSA+SHA256']) : [],
     );
