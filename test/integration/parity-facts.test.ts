@@ -32,7 +32,6 @@ function shape(value: unknown): unknown {
 const FACTS = [
   'getProtocol',
   'getCipher',
-  'getEphemeralKeyInfo',
   'getSharedSigalgs',
   'getFinished',
   'getPeerFinished',
@@ -73,8 +72,11 @@ describe.each(CASES)('%s, transport %s', (version, transport) => {
       NAMES.map(async (name) => {
         const socket = clients[name]({ ...options(), ...credential });
         const before = factsOf(socket);
+        // node:tls 24 does not survive to be asked now.
+        if (name === 'ours') expect(socket.getEphemeralKeyInfo()).toEqual({});
         await secured(socket);
         const after = factsOf(socket);
+        after.getEphemeralKeyInfo = socket.getEphemeralKeyInfo();
         // TLS 1.3 brings its tickets with the first data.
         socket.write('x');
         await readBytes(socket, 1);

@@ -1,5 +1,6 @@
 /** Compiled by `npm run typecheck`, never run: what listeners of a socket get, and `clientAuth`. */
 import type { Duplex } from 'node:stream';
+import type { TLSSocket as NodeTLSSocket } from 'node:tls';
 import type { Credential, Suspension, TLSSocket } from '../../lib/index';
 
 declare const socket: TLSSocket;
@@ -10,6 +11,8 @@ for (const listen of ['on', 'once', 'addListener', 'prependListener'] as const) 
   socket[listen]('suspend', (suspension) => suspension satisfies Suspension);
   socket[listen]('session', (session) => session satisfies Buffer);
   socket[listen]('timeout', () => {});
+  socket[listen]('keylog', (line) => line satisfies Buffer);
+  socket[listen]('OCSPResponse', (response) => response satisfies Buffer | null);
   socket[listen]('of one’s own', (...args) => args);
   // @ts-expect-error it is one session
   socket[listen]('session', (a, b) => [a, b]);
@@ -25,3 +28,16 @@ export const details: {
   reason?: string | undefined;
   error?: Error | undefined;
 } = socket.clientAuth;
+
+// What node:tls has of it, under its types: but for the kind of Buffer, which older types do not tell apart.
+export const facts: Pick<
+  NodeTLSSocket,
+  'getEphemeralKeyInfo' | 'getSharedSigalgs' | 'setMaxSendFragment' | 'enableTrace'
+> = socket;
+export const bytes: (Buffer | undefined)[] = [
+  socket.exportKeyingMaterial(8, 'label'),
+  socket.exportKeyingMaterial(8, 'label', Buffer.of(1)),
+  socket.getFinished(),
+  socket.getPeerFinished(),
+  socket.getTLSTicket(),
+];
