@@ -1,10 +1,11 @@
 import type { NativeConnection } from './binding';
 import { CertificateRequest } from './certificate-request';
-import { DECLINED, requiredError, shownCredential } from './client-auth';
+import { DECLINED, requiredError } from './client-auth';
 import { Credential } from './credential';
 import { signatureError, unusableError } from './failures';
 import type { ProtocolSettings } from './protocol-options';
 import { type Outcome, Question } from './question';
+import { shownCredential } from './read-client-auth';
 import { type SignatureScheme, signatureSchemeName } from './signature-schemes';
 import { Signing, type SigningOutcome } from './signing';
 import type { Suspension } from './suspension';

@@ -1,10 +1,11 @@
 import type { FailureRecord, NativeConnection } from './binding';
-import { type ClientAuth, shownCredential } from './client-auth';
+import type { ClientAuth } from './client-auth';
 import type { ClientCertExchange } from './client-cert-exchange';
 import { Credential } from './credential';
 import { TLSClientCertError } from './errors';
 import { protocolError, unusableError } from './failures';
 import type { ProtocolSettings } from './protocol-options';
+import { shownCredential } from './read-client-auth';
 import { SecureContext } from './secure-context';
 
 /** Failures that are about the credential that was to be sent. */

@@ -1,6 +1,6 @@
 import type { X509Certificate } from 'node:crypto';
 import { Moved, type NativeConnection, Step } from './binding';
-import { type ClientAuth, failed, NOT_REQUESTED, readClientAuth } from './client-auth';
+import { type ClientAuth, failed, NOT_REQUESTED } from './client-auth';
 import { ClientCertExchange } from './client-cert-exchange';
 import { connectionError } from './connection-error';
 import { ESTABLISHED, NATIVE } from './connection-facts';
@@ -8,6 +8,7 @@ import type { ConnectionListener, ConnectionResult } from './connection-result';
 import { TLSClientCertError } from './errors';
 import { gaveUpError } from './failures';
 import type { ProtocolSettings } from './protocol-options';
+import { readClientAuth } from './read-client-auth';
 import { ServerJudgement } from './server-judgement';
 import { answerSharedKey, type PskCallback } from './shared-key';
 
