@@ -35,6 +35,8 @@ export const Step = {
   newSession: 6,
   renegotiated: 7,
   wantSignature: 8,
+  ocspResponse: 9,
+  wantSharedKey: 10,
 } as const;
 export type Step = (typeof Step)[keyof typeof Step];
 
@@ -126,6 +128,21 @@ export interface NativeConnection {
   signatureRequest(): { scheme: number; data: Buffer };
   /** In answer to `wantSignature`: null, or why the signature is none. */
   sign(signature: Uint8Array): FailureRecord | null;
+  /** In answer to `ocspResponse`: DER, or null when the server stapled none. */
+  ocspResponse(): Buffer | null;
+  /** What is to be known about the key, after `wantSharedKey`; limits in bytes. */
+  sharedKeyRequest(): { hint: string | null; maxIdentity: number; maxKey: number };
+  /** In answer to `wantSharedKey`; without `identity` there is none. */
+  answerSharedKey(identity?: string, key?: Uint8Array): void;
+  /** Whether a shared key has shown who the server is, in place of a certificate. */
+  bySharedKey(): boolean;
+  logKeys(on: boolean): void;
+  /** Each with its line end. */
+  takeKeyLines(): Buffer[];
+  /** False where OpenSSL was built without SSL_trace(3). */
+  trace(): boolean;
+  takeTrace(): Buffer;
+  setMaxSendFragment(size: number): boolean;
   abandon(): void;
   /** In answer to `newSession`; empty unless `wanted`. */
   takeSession(wanted: boolean): Buffer;
@@ -137,6 +154,15 @@ export interface NativeConnection {
   protocol(): string;
   cipher(): { name: string | null; standardName: string | null; version: string | null };
   alpnProtocol(): string;
+  /** Empty when the key exchange was not ephemeral. */
+  ephemeralKey(): { type?: 'DH' | 'ECDH'; name?: string; size?: number };
+  sharedSignatureAlgorithms(): string[];
+  /** Of the server, or ours; empty before there is one. */
+  finished(server: boolean): Buffer;
+  /** Empty when there is none. */
+  ticket(): Buffer;
+  /** @throws Error with a {@link FailureRecord} */
+  exportKeyingMaterial(length: number, label: string, context?: Uint8Array): Buffer;
   /** DER, leaf first, as the server sent it. */
   peerCertificates(): Buffer[];
   /** DER, leaf first, completed from the trust store as far as it goes. */
@@ -230,6 +256,10 @@ interface Addon {
       postHandshakeAuth: boolean;
       reselects: boolean;
       requiresClientCert: boolean;
+      requestsOcsp: boolean;
+      /** In bits; 0: any will do. */
+      minDHSize: number;
+      hasSharedKeys: boolean;
       renegotiationLimit: number;
       /** In seconds. */
       renegotiationWindow: number;

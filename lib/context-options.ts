@@ -23,10 +23,11 @@ import {
 import { invalidArgValue } from './errors';
 import { inputNames } from './failures';
 import { type Fingerprint, FingerprintParts } from './fingerprint';
+import { checkServerSide, type ServerSideOptions } from './server-options';
 import { declaredSchemes, isSigner, type Signer } from './signer';
 import { defaultTrust } from './trust';
 import type { ClientCertCallback } from './types';
-import { checkUnusedContextOptions } from './unsupported-options';
+import { refuseUnsupported } from './unsupported-options';
 
 /** A private key with a passphrase of its own, as `node:tls` takes it. */
 export interface KeyWithPassphrase {
@@ -44,7 +45,7 @@ export interface PfxWithPassphrase {
  * Options of {@link createSecureContext}. Names, types and defaults are those of
  * `tls.createSecureContext()` unless a line says otherwise.
  */
-export interface SecureContextOptions {
+export interface SecureContextOptions extends ServerSideOptions {
   /** Trusted authorities, in place of Node's default ones. PEM; DER is taken as well. */
   ca?: CertificateInput | readonly CertificateInput[] | undefined;
   /**
@@ -95,6 +96,11 @@ export interface SecureContextOptions {
    * version: signers that declare only schemes such as `rsa_pkcs1_sha256`.
    */
   maxVersion?: SecureVersion | undefined;
+  /**
+   * The old way to say which versions: the name of a method of OpenSSL's, such as `'TLSv1_2_method'`, in
+   * place of `minVersion` and `maxVersion`.
+   */
+  secureProtocol?: string | undefined;
   /** A mask of `crypto.constants.SSL_OP_…`. */
   secureOptions?: number | undefined;
   /** Take any certificate in `ca` as an anchor, not only self-signed ones. Default: `false`. */
@@ -107,6 +113,7 @@ export interface SecureContextOptions {
 export interface ProtocolInputs {
   readonly minVersion: unknown;
   readonly maxVersion: unknown;
+  readonly secureProtocol: unknown;
   readonly ciphers: unknown;
   readonly ecdhCurve: unknown;
   readonly sigalgs: unknown;
@@ -132,8 +139,9 @@ export interface ContextInputs {
 }
 
 export function readContext(options: SecureContextOptions): ContextInputs {
-  checkUnusedContextOptions(options);
+  refuseUnsupported(options);
   const { ca, crl } = options;
+  checkServerSide(options);
   const authorities =
     ca === undefined || ca === null
       ? undefined
@@ -147,6 +155,7 @@ export function readContext(options: SecureContextOptions): ContextInputs {
     protocol: {
       minVersion: options.minVersion,
       maxVersion: options.maxVersion,
+      secureProtocol: options.secureProtocol,
       ciphers: options.ciphers,
       ecdhCurve: options.ecdhCurve,
       sigalgs: options.sigalgs,

@@ -67,6 +67,8 @@ export type TLSClientCertErrorCode =
   | 'ERR_TLS_CHECK_SERVER_IDENTITY'
   /** The server authenticated itself with no certificate at all. */
   | 'ERR_TLS_NO_SERVER_CERTIFICATE'
+  /** `pskCallback` cannot be waited for on this platform (musl). */
+  | 'ERR_TLS_PSK_UNSUPPORTED'
   /** The native part of the package cannot be loaded here. */
   | 'ERR_TLS_ADDON_UNAVAILABLE'
   /** A renegotiation was asked for that cannot be, or must not be; `reason` says why. */

@@ -184,6 +184,11 @@ const CONTEXT_FAILURES: Readonly<Record<string, { option: string; what: string; 
     what: 'names a signature algorithm that this OpenSSL does not know',
     code: 'ERR_CRYPTO_OPERATION_FAILED',
   },
+  'no-fibres': {
+    option: 'options.pskCallback',
+    what: 'cannot be waited for on this platform: its C library (musl, for instance in Alpine Linux) has no fibres',
+    code: 'ERR_TLS_PSK_UNSUPPORTED',
+  },
   'server-name': {
     option: 'options.servername',
     what: 'cannot be sent as a server name (RFC 6066, section 3: at most 255 bytes)',

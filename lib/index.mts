@@ -8,6 +8,7 @@ export {
   createSecureContext,
   DistinguishedName,
   encodeEcdsaSignature,
+  logKeys,
   SecureContext,
   SUSPEND,
   Suspension,

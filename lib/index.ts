@@ -7,7 +7,8 @@ export { CertificateRequest, DistinguishedName } from './certificate-request';
 export type { ClientAuth } from './client-auth';
 export { connect } from './connect';
 export type { ConnectParameters } from './connect-arguments';
-export { Connection, type ConnectionListener, type ConnectionResult } from './connection';
+export { Connection } from './connection';
+export type { ConnectionListener, ConnectionResult } from './connection-result';
 export type {
   KeyWithPassphrase,
   PfxWithPassphrase,
@@ -31,9 +32,11 @@ export type {
   SuspendMessage,
 } from './diagnostics';
 export { type ErrorDetails, TLSClientCertError, type TLSClientCertErrorCode } from './errors';
+export { type KeyLogSource, logKeys } from './log-keys';
 export type { ConnectionOptions } from './options';
 export type { ProtocolOptions } from './protocol-options';
 export { createSecureContext, SecureContext } from './secure-context';
+export type { PskCallback, SharedKeyAnswer } from './shared-key';
 export type { SignatureScheme } from './signature-schemes';
 export type { SignContext, Signer } from './signer';
 export { encodeEcdsaSignature } from './signers/ecdsa';

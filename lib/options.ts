@@ -48,9 +48,6 @@ export interface ConnectionOptions
 
 /** Options of `tls.connect()` that must not be passed over in silence, and what to do instead. */
 const REFUSED: Readonly<Record<string, string>> = {
-  pskCallback: 'connect without pre-shared keys',
-  requestOCSP: 'stapled responses are not delivered yet',
-  minDHSize: 'OpenSSL\'s security level bounds it; set "@SECLEVEL=" in ciphers',
   fd: 'pass a net.Socket in options.socket',
   handle: 'pass a net.Socket in options.socket',
 };

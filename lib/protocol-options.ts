@@ -11,6 +11,7 @@ import { invalidArgType, invalidArgValue, outOfRange } from './errors';
 import { LONGEST_TIMEOUT } from './idle-timer';
 import { SecureContext, sharedContext } from './secure-context';
 import type { IdentityOptions } from './server-identity';
+import type { PskCallback } from './shared-key';
 import type { ClientCertCallback } from './types';
 
 /**
@@ -83,6 +84,20 @@ export interface ProtocolOptions extends SecureContextOptions {
    * (`clientAuth.credential`); `null` when the callback had declined.
    */
   sessionCredential?: Credential | null | undefined;
+  /**
+   * Ask the server for the OCSP response about its certificate (RFC 6066, section 8): `'OCSPResponse'`
+   * brings it. Default: `false`.
+   */
+  requestOCSP?: boolean | undefined;
+  /**
+   * The least size in bits of a Diffie-Hellman key of the server's. A smaller one fails the connection with
+   * `ERR_TLS_DH_PARAM_SIZE`, on TLS 1.2 before any client certificate leaves. Default: `1024`.
+   */
+  minDHSize?: number | undefined;
+  /** Gives the key that is shared with the server in advance (PSK). Default: none is offered. */
+  pskCallback?: PskCallback | null | undefined;
+  /** Write to `stderr` what is sent and received, as {@link TLSSocket.enableTrace} does. */
+  enableTrace?: boolean | undefined;
   /** Protocols for ALPN, the preferred first; or their wire form (RFC 7301, section 3.1). */
   ALPNProtocols?: readonly (string | NodeJS.ArrayBufferView)[] | NodeJS.ArrayBufferView | undefined;
 }
@@ -103,9 +118,14 @@ export interface ProtocolSettings extends IdentityOptions {
   renegotiationWindow: number;
   session: Uint8Array | undefined;
   sessionCredential: Credential | null | undefined;
+  requestOCSP: boolean;
+  minDHSize: number;
+  pskCallback: PskCallback | null;
+  enableTrace: boolean;
 }
 
 const DEFAULT_CLIENT_CERT_TIMEOUT = 120_000;
+const DEFAULT_MIN_DH_SIZE = 1024;
 
 /** @internal */
 export function normalizeProtocol(options: ProtocolOptions): ProtocolSettings {
@@ -141,6 +161,10 @@ export function normalizeProtocol(options: ProtocolOptions): ProtocolSettings {
     renegotiationWindow: clamp(tls.CLIENT_RENEG_WINDOW),
     session: session ?? undefined,
     sessionCredential,
+    requestOCSP: Boolean(options.requestOCSP),
+    minDHSize: options.minDHSize ?? DEFAULT_MIN_DH_SIZE,
+    pskCallback: options.pskCallback ?? null,
+    enableTrace: options.enableTrace === true,
   };
 }
 
@@ -173,7 +197,10 @@ function checkTypes(options: ProtocolOptions): void {
   expect('requireClientCert', 'boolean');
   expect('postHandshakeAuth', 'boolean');
   expect('reselectClientCert', 'boolean');
-  const { secureContext, clientCertTimeout, session, sessionCredential } = options;
+  expect('pskCallback', 'function');
+  expect('enableTrace', 'boolean');
+  expect('minDHSize', 'number');
+  const { secureContext, clientCertTimeout, minDHSize, session, sessionCredential } = options;
   if (
     secureContext !== undefined &&
     secureContext !== null &&
@@ -191,6 +218,9 @@ function checkTypes(options: ProtocolOptions): void {
   ) {
     const range = `>= 0 and <= ${LONGEST_TIMEOUT}`;
     throw outOfRange('options.clientCertTimeout', range, clientCertTimeout);
+  }
+  if (minDHSize !== undefined && minDHSize !== null && !(minDHSize > 0)) {
+    throw outOfRange('options.minDHSize', '> 0', minDHSize);
   }
   if (session !== undefined && session !== null && !(session instanceof Uint8Array)) {
     throw invalidArgType('options.session', 'an instance of Buffer or Uint8Array', session);

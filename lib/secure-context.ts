@@ -14,6 +14,7 @@ import type { CredentialInputs } from './credential-options';
 import { invalidArgType, invalidArgValue, outOfRange, TLSClientCertError } from './errors';
 import { contextError, translated } from './failures';
 import { Recent } from './recent';
+import { methodVersions } from './secure-protocol';
 import { isTLS13Scheme, OFFERED_SCHEMES } from './signature-schemes';
 import { customTrust } from './trust';
 import type { ClientCertCallback } from './types';
@@ -186,13 +187,31 @@ function version(value: unknown, fallback: SecureVersion, which: string): number
   );
 }
 
+function versions(protocol: ProtocolInputs): { minVersion: number; maxVersion: number } {
+  const { minVersion, maxVersion, defaultMinVersion, defaultMaxVersion } = protocol;
+  const method = optionalString(protocol.secureProtocol, 'options.secureProtocol');
+  const given = minVersion ?? maxVersion;
+  if (method && given != null) {
+    throw Object.assign(
+      new TypeError(
+        `TLS protocol version ${JSON.stringify(given)} conflicts with secureProtocol ${JSON.stringify(method)}`,
+      ),
+      { code: 'ERR_TLS_PROTOCOL_VERSION_CONFLICT' },
+    );
+  }
+  const [lowest, highest] = method === undefined ? [] : methodVersions(method);
+  return {
+    minVersion: version(minVersion ?? lowest, defaultMinVersion, 'minimum'),
+    maxVersion: version(maxVersion ?? highest, defaultMaxVersion, 'maximum'),
+  };
+}
+
 /**
  * Splits the one cipher list as node:tls does: without ciphers of TLS 1.2 it rules that out, without
  * suites of TLS 1.3 it leaves OpenSSL's.
  */
 function protocolSettings(protocol: ProtocolInputs, credentials: readonly Credential[]) {
-  let minVersion = version(protocol.minVersion, protocol.defaultMinVersion, 'minimum');
-  let maxVersion = version(protocol.maxVersion, protocol.defaultMaxVersion, 'maximum');
+  let { minVersion, maxVersion } = versions(protocol);
   const ciphers =
     optionalString(protocol.ciphers, 'options.ciphers') || safer(protocol.defaultCiphers);
   const names = ciphers.split(':').filter((name) => name.length > 0);
@@ -203,6 +222,7 @@ function protocolSettings(protocol: ProtocolInputs, credentials: readonly Creden
   // Where only TLS 1.3 is left anyway, the server may yet not ask.
   const limitedBySigners =
     protocol.maxVersion == null &&
+    protocol.secureProtocol == null &&
     maxVersion >= VERSIONS['TLSv1.3'] &&
     minVersion < VERSIONS['TLSv1.3'] &&
     cipherList !== '' &&

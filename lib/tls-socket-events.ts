@@ -8,6 +8,14 @@ export interface TLSSocketEvents {
   suspend: [suspension: Suspension];
   /** A session for the option `session` of a later connection. TLS 1.3 servers send several. */
   session: [session: Buffer];
+  /**
+   * With the option `requestOCSP`: what the server stapled to its certificate, in DER, or `null`. It comes
+   * once the certificate was found good, and before any of the client's leaves: a listener that destroys
+   * the socket keeps it from leaving.
+   */
+  OCSPResponse: [response: Buffer | null];
+  /** A secret of the connection, as one line of an SSLKEYLOGFILE; see {@link logKeys}. */
+  keylog: [line: Buffer];
   /** Nothing was read or written for as long as `setTimeout()` says. */
   timeout: [];
   /** All is over; whether because of an error. */
@@ -44,6 +52,8 @@ interface Listen<This> {
   (event: 'secureConnect', listener: Listener<'secureConnect'>): This;
   (event: 'suspend', listener: Listener<'suspend'>): This;
   (event: 'session', listener: Listener<'session'>): This;
+  (event: 'OCSPResponse', listener: Listener<'OCSPResponse'>): This;
+  (event: 'keylog', listener: Listener<'keylog'>): This;
   (event: 'timeout', listener: Listener<'timeout'>): This;
   (event: 'close', listener: Listener<'close'>): This;
   (event: 'lookup', listener: Listener<'lookup'>): This;

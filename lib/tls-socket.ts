@@ -1,28 +1,19 @@
-import type { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { CipherNameAndProtocol, DetailedPeerCertificate, PeerCertificate } from 'node:tls';
 import { boundTo } from './bound';
-import type { ClientAuth } from './client-auth';
-import { Connection, type ConnectionResult } from './connection';
+import { Connection } from './connection';
+import type { ConnectionListener } from './connection-result';
 import { invalidArgType, TLSClientCertError } from './errors';
 import { gaveUpError } from './failures';
-import { gather, RECORD_SIZE } from './gather';
 import { IdleTimer } from './idle-timer';
 import { LowerStream } from './lower-stream';
 import { OnRead } from './on-read';
 import { type ConnectionOptions, checkSocketOptions } from './options';
-import { legacyCertificate } from './peer-certificate';
-import { freeSlab, takeFromSlab } from './slab';
-import { BELOW, type Below, SocketFace } from './socket-face';
-import { Suspension } from './suspension';
+import { BELOW, type Below } from './socket-face';
+import { CONNECTION } from './socket-facts';
+import { SocketMachine } from './socket-machine';
 import type { TLSSocketEvents } from './tls-socket-events';
 
-/** Where the connection stands. */
-type Phase = 'connecting' | 'handshake' | 'open' | 'over';
-
-/** Plaintext encrypted at a time, before the transport is given a chance to say stop. */
-const WRITE_PIECE = 128 * 1024;
 /** What a `net.Socket` tells on its way to a connection. */
 const CONNECT_EVENTS = [
   'lookup',
@@ -33,53 +24,23 @@ const CONNECT_EVENTS = [
   'ready',
 ];
 
-interface PendingWrite {
-  readonly chunks: readonly Uint8Array[];
-  readonly callback: (error?: Error | null) => void;
-  chunk: number;
-  offset: number;
-}
-
 /**
  * The client's end of a TLS connection, made by {@link connect}. Its events, methods and getters
  * are those of `tls.TLSSocket` on the client's side.
  * Beyond those of `stream.Duplex` it emits {@link TLSSocketEvents}.
  */
-export class TLSSocket extends SocketFace<TLSSocket> {
+export class TLSSocket extends SocketMachine<TLSSocket> {
   /** Always true, as in `node:tls`. */
   readonly encrypted = true;
-  /** The protocol agreed on by ALPN, `false` when none was, `null` before `'secureConnect'`. */
-  alpnProtocol: string | false | null = null;
-  /** The server name sent (SNI), `false` when none was, `null` before `'secureConnect'`. */
-  servername: string | false | null = null;
-  /** Plaintext bytes received. */
-  bytesRead = 0;
   /** Milliseconds set by {@link setTimeout}. */
   timeout?: number;
 
   readonly #connectOptions: Pick<ConnectionOptions, 'host' | 'port' | 'path' | 'localAddress'>;
-  readonly #lower: LowerStream;
-  readonly #connection: Connection;
-  #phase: Phase = 'connecting';
-  /** A later handshake may be under way, which nobody's reading would bring on. */
-  #interrupted = false;
-  #told: Suspension | undefined;
-  /** Why it was destroyed, once it was. */
-  #over: (() => Error) | undefined;
+  /** @internal */
+  protected override readonly lower: LowerStream;
+  /** @internal */
+  protected override readonly [CONNECTION]: Connection;
   #renegotiating: ((error: Error | null) => void)[] = [];
-  #reading = false;
-  /** Nothing is there to be read before something happens. */
-  #exhausted = false;
-  #wantsRead = false;
-  #writing: PendingWrite | undefined;
-  #bytesWritten = 0;
-  /** Of these, what the stream still counts as waiting. */
-  #bytesPassing = 0;
-  #final: ((error?: Error | null) => void) | undefined;
-  #advancing = false;
-  #advanceAgain = false;
-  /** In place of the stream's readable side, with the option `onread`. */
-  readonly #onRead: OnRead | undefined;
   readonly #idle = new IdleTimer(() => this.emit('timeout'));
 
   private constructor(open: () => Duplex, options: ConnectionOptions) {
@@ -90,43 +51,31 @@ export class TLSSocket extends SocketFace<TLSSocket> {
       emitClose: false,
       ...(highWaterMark === undefined ? {} : { highWaterMark }),
     });
-    this.#onRead = OnRead.of(options);
+    this.onRead = OnRead.of(options);
     this.#connectOptions = { host, port, path, localAddress };
-    const socket = this;
-    const tell = (session: Buffer) => this.emit('session', session);
-    this.#connection = new Connection(options, {
-      resumed: () => {
-        this.#exhausted = false;
-        this.#advance();
-      },
-      // To write a session down costs something: only for those who listen.
-      get session() {
-        return socket.listenerCount('session') > 0 ? tell : undefined;
-      },
-      renegotiated: () => this.#renegotiated(),
-    });
-    this.#connection.diagnostics.source = this;
+    this[CONNECTION] = new Connection(options, new TLSSocket.#Listener(this));
+    this[CONNECTION].diagnostics.source = this;
     const stream = this.#opened(open);
-    this.#lower = new LowerStream(
+    this.lower = new LowerStream(
       stream,
-      this.#connection,
-      boundTo(this.#connection.scope, {
+      this[CONNECTION],
+      boundTo(this[CONNECTION].scope, {
         connected: () => {
-          this.#phase = 'handshake';
-          this.#touch();
-          this.#advance();
+          this.phase = 'handshake';
+          this.touch();
+          this.advance();
         },
         received: () => {
-          this.#exhausted = false;
-          this.#touch();
-          this.#advance();
+          this.exhausted = false;
+          this.touch();
+          this.advance();
         },
         ended: () => {
-          this.#exhausted = false;
-          this.#connection.receiveEnd();
-          this.#advance();
+          this.exhausted = false;
+          this[CONNECTION].receiveEnd();
+          this.advance();
           // What came before the end is still to be read, but by nobody in a hurry.
-          if (this.#connection.waiting) this.#connection.giveUpQuestion(this.#disconnected());
+          if (this[CONNECTION].waiting) this[CONNECTION].giveUpQuestion(this.disconnected());
         },
         vanished: () => this.#lost(),
         failed: (error: Error) => this.#lost(error),
@@ -154,78 +103,54 @@ export class TLSSocket extends SocketFace<TLSSocket> {
     try {
       return open();
     } catch (error) {
-      this.#connection.destroy(() => error as Error);
+      this[CONNECTION].destroy(() => error as Error);
       throw error;
     }
   }
 
-  // ---- what became of the handshake
+  /** What the connection tells, on its way to the events. */
+  static readonly #Listener = class implements ConnectionListener {
+    readonly #socket: TLSSocket;
 
-  /** Whether the server's chain and name were found good. False until they were judged. */
-  get authorized(): boolean {
-    return this.#connection.authorized;
-  }
+    constructor(socket: TLSSocket) {
+      this.#socket = socket;
+    }
 
-  /** Why not: a code such as `'DEPTH_ZERO_SELF_SIGNED_CERT'`; else `null`. */
-  get authorizationError(): string | null {
-    return this.#connection.authorizationError;
-  }
+    resumed(): void {
+      this.#socket.exhausted = false;
+      this.#socket.advance();
+    }
 
-  /** What became of the server's last request for a client certificate. Readable after close. */
-  get clientAuth(): ClientAuth {
-    return this.#connection.clientAuth;
-  }
+    // To write down a session, or a secret, costs something: only for those who listen.
 
-  /** The version in use, for instance `'TLSv1.3'`; `null` once closed. */
-  getProtocol(): string | null {
-    return this.#connection.getProtocol();
-  }
+    get session() {
+      return this.#socket.listenerCount('session') > 0 ? this.tellSession : undefined;
+    }
 
-  /** The cipher suite in use, as `tls.TLSSocket` reports it; undefined before, `null` once closed. */
-  getCipher(): CipherNameAndProtocol {
-    return this.#connection.getCipher() as CipherNameAndProtocol;
-  }
+    get keylog() {
+      return this.#socket.listenerCount('keylog') > 0 ? this.tellKey : undefined;
+    }
 
-  /**
-   * The server's certificate as a legacy object; with `detailed`, linked to its issuers. An empty
-   * object when there is none, and `null` once closed.
-   */
-  getPeerCertificate(detailed: true): DetailedPeerCertificate;
-  getPeerCertificate(detailed?: false): PeerCertificate;
-  getPeerCertificate(detailed?: boolean): PeerCertificate | DetailedPeerCertificate;
-  getPeerCertificate(detailed?: boolean): PeerCertificate | DetailedPeerCertificate {
-    return this.#connection.getPeerCertificate(detailed);
-  }
+    tellSession(session: Buffer): void {
+      this.#socket.emit('session', session);
+    }
 
-  /** The server's certificate, parsed; undefined when there is none. */
-  getPeerX509Certificate(): X509Certificate | undefined {
-    return this.#connection.getPeerX509Certificate();
-  }
+    tellKey(line: Buffer): void {
+      this.#socket.emit('keylog', line);
+    }
 
-  /** The client's certificate that was sent, or would be; an empty object when there is none. */
-  getCertificate(): PeerCertificate | object | null {
-    if (this.#connection.destroyed) return null;
-    const certificate = this.getX509Certificate();
-    return certificate === undefined ? {} : legacyCertificate(certificate);
-  }
+    ocspResponse(response: Buffer | null): void {
+      this.#socket.emit('OCSPResponse', response);
+    }
 
-  /** The client's certificate that was sent, or would be, parsed. */
-  getX509Certificate(): X509Certificate | undefined {
-    return this.#connection.getX509Certificate();
-  }
+    trace(text: Buffer): void {
+      process.stderr.write(text);
+    }
 
-  /**
-   * The session for the option `session` of a later connection; undefined when there is none. On TLS
-   * 1.3 sessions come after the handshake: `'session'` brings them.
-   */
-  getSession(): Buffer | undefined {
-    return this.#connection.getSession();
-  }
-
-  /** Whether the last handshake resumed a session. */
-  isSessionReused(): boolean {
-    return this.#connection.isSessionReused();
-  }
+    renegotiated(): void {
+      this.#socket.#renegotiated();
+    }
+  };
 
   // ---- renegotiation
 
@@ -251,16 +176,16 @@ export class TLSSocket extends SocketFace<TLSSocket> {
     if (callback !== undefined && typeof callback !== 'function') {
       throw invalidArgType('callback', 'of type function', callback);
     }
-    const error = this.#connection.renegotiate(options);
+    const error = this[CONNECTION].renegotiate(options);
     if (error !== undefined) {
       if (callback !== undefined) process.nextTick(callback, error);
       return false;
     }
     if (callback !== undefined) this.#renegotiating.push(callback);
-    this.#interrupted = true;
-    this.#exhausted = false;
-    this.#flush();
-    this.#advance();
+    this.interrupted = true;
+    this.exhausted = false;
+    this.flush();
+    this.advance();
     return true;
   }
 
@@ -269,7 +194,7 @@ export class TLSSocket extends SocketFace<TLSSocket> {
    * `ERR_TLS_RENEGOTIATION_DISABLED`. {@link renegotiate} still works.
    */
   disableRenegotiation(): void {
-    this.#connection.disableRenegotiation();
+    this[CONNECTION].disableRenegotiation();
   }
 
   #renegotiated(): void {
@@ -281,14 +206,14 @@ export class TLSSocket extends SocketFace<TLSSocket> {
 
   /** Whether the handshake is still to come or under way. */
   get secureConnecting(): boolean {
-    return this.#phase === 'connecting' || this.#phase === 'handshake';
+    return this.phase === 'connecting' || this.phase === 'handshake';
   }
 
   // ---- what belongs to the transport
 
   /** @internal */
   protected override get [BELOW](): Below {
-    return this.#lower.socket;
+    return this.lower.socket;
   }
 
   /**
@@ -296,24 +221,19 @@ export class TLSSocket extends SocketFace<TLSSocket> {
    * `'stream'`, through the stream below; `null` until it is connected.
    */
   get transport(): 'socket' | 'stream' | null {
-    return this.#lower.transport?.kind ?? null;
+    return this.lower.transport?.kind ?? null;
   }
 
   /** As of `net.Socket`; without effect on a stream below that has no such thing. */
   ref(): this {
-    this.#lower.ref();
+    this.lower.ref();
     return this;
   }
 
   /** As of `net.Socket`; without effect on a stream below that has no such thing. */
   unref(): this {
-    this.#lower.unref();
+    this.lower.unref();
     return this;
-  }
-
-  /** Plaintext bytes written, those included that wait to be encrypted. */
-  get bytesWritten(): number {
-    return this.#bytesWritten + this.writableLength - this.#bytesPassing;
   }
 
   /**
@@ -341,46 +261,8 @@ export class TLSSocket extends SocketFace<TLSSocket> {
     else this.once('finish', this.destroy);
   }
 
-  // ---- the stream
-
-  override _read(): void {
-    this.#reading = true;
-    if (!this.#exhausted) this.#advance();
-  }
-
-  /** As of `net.Socket`: with `onread` it holds up the callback as well. */
-  override pause(): this {
-    if (this.#onRead !== undefined) this.#reading = false;
-    return super.pause();
-  }
-
-  override resume(): this {
-    if (this.#onRead !== undefined) process.nextTick(() => this.isPaused() || this._read());
-    return super.resume();
-  }
-
-  override _write(
-    chunk: Uint8Array,
-    _encoding: BufferEncoding,
-    callback: (error?: Error | null) => void,
-  ): void {
-    this.#writing = { chunks: [chunk], callback, chunk: 0, offset: 0 };
-    this.#advance();
-  }
-
-  override _writev(items: { chunk: Uint8Array }[], callback: (error?: Error | null) => void): void {
-    const chunks = gather(items.map(({ chunk }) => chunk));
-    this.#writing = { chunks, callback, chunk: 0, offset: 0 };
-    this.#advance();
-  }
-
-  override _final(callback: (error?: Error | null) => void): void {
-    this.#final = callback;
-    this.#advance();
-  }
-
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    this.#phase = 'over';
+    this.phase = 'over';
     this.#idle.set(0);
     // Made only where someone gets to see it, and the same for all who do.
     let reason: Error | null = error;
@@ -388,14 +270,15 @@ export class TLSSocket extends SocketFace<TLSSocket> {
       reason ??= new TLSClientCertError('ERR_TLS_CONNECTION_OVER', 'The socket was destroyed.');
       return reason;
     };
-    this.#over = why;
+    this.over = why;
     // An alert that says why, if there is one.
-    const lastWords = this.#lower.flush();
-    this.#connection.destroy(why);
-    const writing = this.#writing;
-    this.#writing = undefined;
-    this.#bytesPassing = 0;
-    writing?.callback(why());
+    const lastWords = this.lower.flush();
+    this[CONNECTION].destroy(why);
+    const writing = this.writing;
+    this.writing = undefined;
+    this.passingBytes = 0;
+    // As net.Socket, a turn later: whoever destroys says more, and has to be heard first.
+    if (writing !== undefined) process.nextTick(writing.callback, why());
     for (const failed of this.#renegotiating) process.nextTick(failed, why());
     this.#renegotiating = [];
     const closed = () => {
@@ -403,249 +286,47 @@ export class TLSSocket extends SocketFace<TLSSocket> {
       // As net.Socket: after 'error', and with whether there was one.
       process.nextTick(() => this.emit('close', error !== null));
     };
-    this.#lower.close(lastWords, why, () => this.#connection.scope.runInAsyncScope(closed));
+    this.lower.close(lastWords, why, () => this[CONNECTION].scope.runInAsyncScope(closed));
   }
 
-  /** Something moved: nobody is idle. */
-  #touch(): void {
+  /** @internal */
+  protected override touch(): void {
     this.#idle.touch();
-    this.#lower.touch();
-  }
-
-  // ---- the machine
-
-  /** Goes on as far as possible. Called again from within, it goes round once more. */
-  #advance(): void {
-    if (this.#advancing) {
-      this.#advanceAgain = true;
-      return;
-    }
-    this.#advancing = true;
-    this.#wantsRead = false;
-    let completed = false;
-    try {
-      do {
-        this.#advanceAgain = false;
-        if (this.#phase === 'handshake') this.#handshake();
-        if (this.#phase === 'open' && this.#interrupted) this.#goOn();
-        if (this.#phase === 'open') this.#pumpReads();
-        if (this.#phase === 'open') this.#pumpWrites();
-      } while (this.#advanceAgain && this.#phase !== 'over');
-      completed = true;
-    } finally {
-      this.#advancing = false;
-      // A listener threw: what it kept from happening still has to.
-      if (!completed) process.nextTick(() => this.#advance());
-      // Below the limit it flows even while nobody reads, so that its end is seen.
-      if (this.#phase === 'handshake' || this.#phase === 'open') {
-        const exhausted = this.#exhausted;
-        // Unless the end is found now, which says so.
-        if (this.#wantsRead) this.#exhausted = true;
-        this.#lower.transport?.rest(exhausted);
-      }
-    }
-  }
-
-  #handshake(): void {
-    const result = this.#connection.handshake();
-    if (result.status !== 'done') {
-      this.#stopped(result);
-      return;
-    }
-    this.#flush();
-    this.#phase = 'open';
-    this.alpnProtocol = this.#connection.alpnProtocol;
-    this.servername = this.#connection.servername;
-    // TLS 1.2 has its session by now: it is told of after 'secureConnect'.
-    this.#interrupted = true;
-    this.#touch();
-    this.emit('secureConnect');
-    // Alerts and the server's end are to be seen even if nobody reads, as in net.Socket.
-    if (!this.destroyed && !this.isPaused()) this.read(0);
-  }
-
-  /** A handshake within the connection is brought on even while nobody reads. */
-  #goOn(): void {
-    const result = this.#connection.handshake();
-    if (result.status === 'done') {
-      this.#interrupted = false;
-      this.#flush();
-    } else if (result.status !== 'closed') {
-      // The end comes in its turn, behind what is still to be read.
-      this.#stopped(result);
-    }
-  }
-
-  /** What follows when an operation cannot go on now, or ever. */
-  #stopped(result: ConnectionResult): void {
-    // What failed may have been destroyed by the caller meanwhile: then nothing follows.
-    if (this.destroyed) return;
-    if (result.status === 'failed') {
-      this.destroy(this.#disguised(result.error));
-      return;
-    }
-    this.#flush();
-    if (result.status === 'suspended') {
-      this.#interrupted = true;
-      const { suspension } = result;
-      if (suspension === null || suspension === this.#told) return;
-      this.#told = suspension;
-      if (!this.emit('suspend', suspension)) Suspension.unheard(suspension);
-    } else if (result.status === 'closed') {
-      if (this.#phase === 'handshake') {
-        // Nothing came that this could be the end of.
-        this.destroy(this.#disconnected());
-        return;
-      }
-      this.#reading = false;
-      this.push(null);
-      // As net.Socket does: 'end' comes even if nobody reads.
-      this.read(0);
-    }
-  }
-
-  #pumpReads(): void {
-    while (this.#reading && this.#phase === 'open' && !this.#exhausted) {
-      const result = this.#connection.read(this.#onRead?.target ?? freeSlab);
-      this.#exhausted = result.status === 'done' && this.#connection.exhausted;
-      this.#wantsRead = result.status === 'want-read';
-      if (result.status !== 'done') {
-        this.#stopped(result);
-        return;
-      }
-      const chunk = this.#onRead === undefined ? takeFromSlab(result.bytes) : null;
-      this.bytesRead += result.bytes;
-      // _read may be called from within push(), and must not be undone by its result.
-      this.#reading = false;
-      let goesOn = true;
-      try {
-        goesOn = this.#onRead?.deliver(result.bytes) ?? this.push(chunk);
-      } finally {
-        // Also when a listener threw: the stream would not ask again by itself.
-        if (goesOn) this.#reading = true;
-      }
-    }
-    this.#flush();
-  }
-
-  #pumpWrites(): void {
-    const writing = this.#writing;
-    if (writing === undefined) {
-      this.#finish();
-      return;
-    }
-    const before = this.#bytesWritten;
-    while (writing.chunk < writing.chunks.length && this.#bytesWritten - before < WRITE_PIECE) {
-      const chunk = writing.chunks[writing.chunk] as Uint8Array;
-      if (writing.offset === chunk.length) {
-        writing.chunk++;
-        writing.offset = 0;
-        continue;
-      }
-      const whole = writing.offset === 0 && chunk.length <= WRITE_PIECE;
-      const end = writing.offset + WRITE_PIECE;
-      const result = this.#connection.write(whole ? chunk : chunk.subarray(writing.offset, end));
-      if (result.status !== 'done') {
-        this.#stopped(result);
-        return;
-      }
-      writing.offset += result.bytes;
-      this.#bytesWritten += result.bytes;
-      this.#bytesPassing += result.bytes;
-    }
-    this.#writing = undefined;
-    this.#touch();
-    const passedOn = !this.#connection.hasOutput;
-    // What is small waits a turn for more, to be gathered with it; it has left already.
-    if (passedOn && this.#bytesWritten - before >= RECORD_SIZE) this.#written(writing);
-    else this.#flush((error) => this.#written(writing, error));
-  }
-
-  /** The transport took what was encrypted of `writing`. */
-  #written(writing: PendingWrite, error?: Error | null): void {
-    this.#touch();
-    if (error) this.#lastWords();
-    const rest = writing.chunk < writing.chunks.length;
-    if (!rest || error || this.#phase !== 'open') this.#bytesPassing = 0;
-    if (error || (rest && this.#phase !== 'open')) {
-      writing.callback(this.#over?.() ?? error ?? this.#disconnected());
-    } else if (rest) {
-      this.#writing = writing;
-      this.#advance();
-    } else {
-      writing.callback();
-    }
-  }
-
-  /** close_notify, then the end of the transport's writing side, as node:tls does. */
-  #finish(): void {
-    const final = this.#final;
-    if (final === undefined) return;
-    const result = this.#connection.shutdown();
-    if (result.status !== 'done') {
-      // In the middle of a renegotiation: it is tried again when that goes on.
-      this.#stopped(result);
-      return;
-    }
-    this.#final = undefined;
-    this.#flush();
-    // 'finish' is when all of it was passed on: after it we may be destroyed.
-    this.#lower.transport?.end(final);
-  }
-
-  /** Sends what the machine has for the peer. */
-  #flush(written?: (error?: Error | null) => void): void {
-    if (!this.#connection.hasOutput) {
-      if (written !== undefined) process.nextTick(written);
-      return;
-    }
-    if (this.#lower.flush(written) !== 'gone') return;
-    if (written !== undefined) {
-      process.nextTick(written, this.#disconnected());
-    } else if (this.#phase === 'handshake') {
-      // Somebody else ended the stream below: the server would wait for this for ever.
-      this.destroy(this.#disconnected());
-    }
+    this.lower.touch();
   }
 
   // ---- the end
 
   /** The transport is gone. The server may have left an alert that says more. */
   #lost(error?: Error): void {
-    if (this.#connection.waiting) {
-      this.#connection.receiveEnd(error);
-      this.#advance();
+    if (this[CONNECTION].waiting) {
+      this[CONNECTION].receiveEnd(error);
+      this.advance();
     } else if (error !== undefined) {
-      this.#lastWords();
+      this.lastWords();
     }
-    if (!this.destroyed) this.destroy(error ?? this.#disconnected());
+    if (!this.destroyed) this.destroy(error ?? this.disconnected());
   }
 
-  /** Who does not take our bytes any more may have said why before: on TLS 1.3, that it takes no such certificate. */
-  #lastWords(): void {
-    if (this.#phase !== 'open' || this.#lower.transport?.kind !== 'socket') return;
-    this.#exhausted = false;
-    this.#advance();
-  }
-
-  /** A peer that is gone before the connection is secure is told of as node:tls does. */
-  #disguised(error: Error | undefined): Error | undefined {
+  /** @internal A peer that is gone before the connection is secure is told of as node:tls does. */
+  protected override disguised(error: Error): Error {
     if (!(error instanceof TLSClientCertError)) return error;
     // With several servers around, the sentence alone does not tell which.
     Object.assign(error, this.#connectOptions);
     const truncated = error.reason === 'unexpected eof while reading';
-    return truncated && this.#phase === 'handshake' ? this.#disconnected() : error;
+    return truncated && this.phase === 'handshake' ? this.disconnected() : error;
   }
 
-  #disconnected(): TLSClientCertError {
-    const error = this.#connection.waiting
+  /** @internal */
+  protected override disconnected(): TLSClientCertError {
+    const error = this[CONNECTION].waiting
       ? gaveUpError()
       : new TLSClientCertError('ECONNRESET', this.#howDisconnected());
     return Object.assign(error, this.#connectOptions);
   }
 
   #howDisconnected(): string {
-    if (this.#phase === 'open') {
+    if (this.phase === 'open') {
       return 'The connection was closed without a close_notify alert, so what was received may be cut short.';
     }
     // Programs match on this text of node:tls.

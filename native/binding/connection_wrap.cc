@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "connection_facts.h"
 #include "context_wrap.h"
 #include "convert.h"
 #include "credential_wrap.h"
@@ -81,6 +82,9 @@ ConnectionOptions ReadOptions(Napi::Env env, const Napi::Object& from) {
   to.post_handshake_auth = ToBool(from.Get("postHandshakeAuth"));
   to.reselects = ToBool(from.Get("reselects"));
   to.requires_client_cert = ToBool(from.Get("requiresClientCert"));
+  to.requests_ocsp = ToBool(from.Get("requestsOcsp"));
+  to.min_dh_bits = ToInt(from.Get("minDHSize"));
+  to.has_shared_keys = ToBool(from.Get("hasSharedKeys"));
   to.renegotiation_limit.count = ToInt(from.Get("renegotiationLimit"));
   to.renegotiation_limit.window =
       std::chrono::seconds(ToInt(from.Get("renegotiationWindow")));
@@ -130,6 +134,15 @@ Napi::Function ConnectionWrap::Define(Napi::Env env) {
           ExposeAlive<&Self::AskAgain>("askAgain"),
           ExposeAlive<&Self::SignatureWanted>("signatureRequest"),
           ExposeAlive<&Self::Sign>("sign"),
+          ExposeAlive<&Self::OcspResponse>("ocspResponse"),
+          ExposeAlive<&Self::SharedKeyWanted>("sharedKeyRequest"),
+          ExposeAlive<&Self::AnswerSharedKey>("answerSharedKey"),
+          ExposeAlive<&Self::BySharedKey>("bySharedKey"),
+          ExposeAlive<&Self::LogKeys>("logKeys"),
+          ExposeAlive<&Self::TakeKeyLines>("takeKeyLines"),
+          ExposeAlive<&Self::Trace>("trace"),
+          ExposeAlive<&Self::TakeTrace>("takeTrace"),
+          ExposeAlive<&Self::SetMaxSendFragment>("setMaxSendFragment"),
           ExposeAlive<&Self::Abandon>("abandon"),
           ExposeAlive<&Self::TakeSession>("takeSession"),
           ExposeAlive<&Self::Session>("session"),
@@ -139,6 +152,11 @@ Napi::Function ConnectionWrap::Define(Napi::Env env) {
           ExposeAlive<&Self::Protocol>("protocol"),
           ExposeAlive<&Self::Cipher>("cipher"),
           ExposeAlive<&Self::AlpnProtocol>("alpnProtocol"),
+          ExposeAlive<&Self::EphemeralKeyInfo>("ephemeralKey"),
+          ExposeAlive<&Self::SharedAlgorithms>("sharedSignatureAlgorithms"),
+          ExposeAlive<&Self::Finished>("finished"),
+          ExposeAlive<&Self::Ticket>("ticket"),
+          ExposeAlive<&Self::KeyingMaterial>("exportKeyingMaterial"),
           ExposeAlive<&Self::PeerCertificates>("peerCertificates"),
           ExposeAlive<&Self::VerifiedCertificates>("verifiedCertificates"),
           Expose<&Self::Destroy>("destroy"),
@@ -199,8 +217,10 @@ Napi::Value ConnectionWrap::Read(const Napi::CallbackInfo& info) {
   // The array is JavaScript's to write to; only the view of it is const.
   auto* room = const_cast<uint8_t*>(out.data);
   const size_t size = AtMost(out.size);
-  const Transfer read = socket_ != nullptr ? socket_->Read(room, size)
-                                           : connection_->Read(room, size);
+  Transfer read = socket_ != nullptr ? socket_->Read(room, size)
+                                     : connection_->Read(room, size);
+  // Told of with the next call that moves nothing, so there has to be one.
+  if (connection_->has_written_down()) read.exhausted = false;
   return FromTransfer(info.Env(), read, !connection_->outgoing().empty());
 }
 
@@ -305,6 +325,62 @@ Napi::Value ConnectionWrap::Sign(const Napi::CallbackInfo& info) {
   return FromFailure(info.Env(), *failure);
 }
 
+Napi::Value ConnectionWrap::OcspResponse(const Napi::CallbackInfo& info) {
+  const BytesView response = connection_->TakeOcspResponse();
+  if (response.size == 0) return info.Env().Null();
+  return FromBytes(info.Env(), response);
+}
+
+Napi::Value ConnectionWrap::SharedKeyWanted(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const SharedKey& wanted = connection_->shared_key();
+  Napi::Object record = Napi::Object::New(env);
+  record.Set("hint", wanted.hint()
+                         ? Napi::Value(Napi::String::New(env, *wanted.hint()))
+                         : env.Null());
+  record.Set("maxIdentity", static_cast<double>(wanted.max_identity()));
+  record.Set("maxKey", static_cast<double>(wanted.max_key()));
+  return record;
+}
+
+Napi::Value ConnectionWrap::AnswerSharedKey(const Napi::CallbackInfo& info) {
+  const auto identity = ToOptionalString(info[0]);
+  if (identity) {
+    connection_->shared_key().Answer(*identity, ToBytes(info[1]));
+  } else {
+    connection_->shared_key().Refuse();
+  }
+  return info.Env().Undefined();
+}
+
+Napi::Value ConnectionWrap::BySharedKey(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), connection_->by_shared_key());
+}
+
+Napi::Value ConnectionWrap::LogKeys(const Napi::CallbackInfo& info) {
+  connection_->LogKeys(ToBool(info[0]));
+  return info.Env().Undefined();
+}
+
+Napi::Value ConnectionWrap::TakeKeyLines(const Napi::CallbackInfo& info) {
+  return FromKeyLines(info.Env(), connection_->journal());
+}
+
+Napi::Value ConnectionWrap::Trace(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), connection_->Trace());
+}
+
+Napi::Value ConnectionWrap::TakeTrace(const Napi::CallbackInfo& info) {
+  Journal* journal = connection_->journal();
+  return FromBytes(info.Env(),
+                   journal == nullptr ? Bytes() : journal->TakeTrace());
+}
+
+Napi::Value ConnectionWrap::SetMaxSendFragment(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(),
+                            connection_->SetMaxSendFragment(ToInt(info[0])));
+}
+
 Napi::Value ConnectionWrap::Abandon(const Napi::CallbackInfo& info) {
   connection_->Abandon();
   return info.Env().Undefined();
@@ -349,18 +425,32 @@ Napi::Value ConnectionWrap::Protocol(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value ConnectionWrap::Cipher(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  const CipherNames names = connection_->cipher();
-  Napi::Object record = Napi::Object::New(env);
-  record.Set("name", FromChars(env, names.name));
-  record.Set("standardName", FromChars(env, names.standard));
-  record.Set("version", FromChars(env, names.version));
-  return record;
+  return FromCipher(info.Env(), connection_->cipher());
 }
 
 Napi::Value ConnectionWrap::AlpnProtocol(const Napi::CallbackInfo& info) {
   const BytesView protocol = connection_->alpn_protocol();
   return Napi::String::New(info.Env(), protocol.chars(), protocol.size);
+}
+
+Napi::Value ConnectionWrap::EphemeralKeyInfo(const Napi::CallbackInfo& info) {
+  return FromEphemeralKey(info.Env(), *connection_);
+}
+
+Napi::Value ConnectionWrap::SharedAlgorithms(const Napi::CallbackInfo& info) {
+  return FromSharedAlgorithms(info.Env(), *connection_);
+}
+
+Napi::Value ConnectionWrap::Finished(const Napi::CallbackInfo& info) {
+  return FromFinished(info.Env(), *connection_, ToBool(info[0]));
+}
+
+Napi::Value ConnectionWrap::Ticket(const Napi::CallbackInfo& info) {
+  return FromTicket(info.Env(), *connection_);
+}
+
+Napi::Value ConnectionWrap::KeyingMaterial(const Napi::CallbackInfo& info) {
+  return FromKeyingMaterial(info, *connection_);
 }
 
 Napi::Value ConnectionWrap::PeerCertificates(const Napi::CallbackInfo& info) {

@@ -64,6 +64,15 @@ class ConnectionWrap : public Wrap<ConnectionWrap> {
   Napi::Value AskAgain(const Napi::CallbackInfo& info);
   Napi::Value SignatureWanted(const Napi::CallbackInfo& info);
   Napi::Value Sign(const Napi::CallbackInfo& info);
+  Napi::Value OcspResponse(const Napi::CallbackInfo& info);
+  Napi::Value SharedKeyWanted(const Napi::CallbackInfo& info);
+  Napi::Value AnswerSharedKey(const Napi::CallbackInfo& info);
+  Napi::Value BySharedKey(const Napi::CallbackInfo& info);
+  Napi::Value LogKeys(const Napi::CallbackInfo& info);
+  Napi::Value TakeKeyLines(const Napi::CallbackInfo& info);
+  Napi::Value Trace(const Napi::CallbackInfo& info);
+  Napi::Value TakeTrace(const Napi::CallbackInfo& info);
+  Napi::Value SetMaxSendFragment(const Napi::CallbackInfo& info);
   Napi::Value Abandon(const Napi::CallbackInfo& info);
 
   Napi::Value TakeSession(const Napi::CallbackInfo& info);
@@ -75,6 +84,11 @@ class ConnectionWrap : public Wrap<ConnectionWrap> {
   Napi::Value Protocol(const Napi::CallbackInfo& info);
   Napi::Value Cipher(const Napi::CallbackInfo& info);
   Napi::Value AlpnProtocol(const Napi::CallbackInfo& info);
+  Napi::Value EphemeralKeyInfo(const Napi::CallbackInfo& info);
+  Napi::Value SharedAlgorithms(const Napi::CallbackInfo& info);
+  Napi::Value Finished(const Napi::CallbackInfo& info);
+  Napi::Value Ticket(const Napi::CallbackInfo& info);
+  Napi::Value KeyingMaterial(const Napi::CallbackInfo& info);
   Napi::Value PeerCertificates(const Napi::CallbackInfo& info);
   Napi::Value VerifiedCertificates(const Napi::CallbackInfo& info);
 

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <utility>
 
+#include "session_facts.h"
+
 namespace tls_client_cert {
 
 namespace {
@@ -136,6 +138,15 @@ Result<std::unique_ptr<Connection>> Connection::Create(
     return Failure{FailureReason::kAlpnProtocols, 0, "", ErrorStack::Take()};
   }
   SSL_set_post_handshake_auth(ssl, connection->options_.post_handshake_auth);
+  if (connection->options_.requests_ocsp) {
+    SSL_set_tlsext_status_type(ssl, TLSEXT_STATUSTYPE_ocsp);
+  }
+  if (connection->options_.has_shared_keys) {
+    if (!ExternalKeysWork())
+      return Failure{FailureReason::kNoFibres, 0, "", {}};
+    connection->shared_key_ = std::make_unique<SharedKey>();
+    SSL_set_psk_client_callback(ssl, OnSharedKey);
+  }
   connection->OfferSession();
   return connection;
 }
@@ -152,8 +163,11 @@ Connection::~Connection() {
   // As long as the fibre has not ended, the SSL must not be freed.
   const ErrorMark errors;
   abandoned_ = true;
-  signature_.Refuse();
-  SSL_do_handshake(ssl_.get());
+  do {
+    signature_.Refuse();
+    if (shared_key_) shared_key_->Refuse();
+    SSL_do_handshake(ssl_.get());
+  } while (OnPausedFibre());
 }
 
 bool Connection::Open() {
@@ -197,7 +211,8 @@ Step Connection::Handshake() {
   if (established_ && !HandshakeUnderWay()) return WithNotices(Step::kDone);
   if (MustReadFirst()) return Step::kWantRead;
   const Step step = Run([this] { return SSL_do_handshake(ssl_.get()); });
-  return step == Step::kDone ? step : WithNotices(step);
+  if (step != Step::kDone) return WithNotices(step);
+  return ocsp_ == Ocsp::kArrived ? Step::kOcspResponse : step;
 }
 
 Transfer Connection::Read(uint8_t* plaintext, size_t size, bool quiet) {
@@ -226,8 +241,7 @@ Transfer Connection::Read(uint8_t* plaintext, size_t size, bool quiet) {
     }
   }
   // What ended the loop is still so at the next call, which will report it.
-  transfer.exhausted = transfer.step == Step::kWantRead &&
-                       new_sessions_.empty() && !renegotiated_;
+  transfer.exhausted = transfer.step == Step::kWantRead && !HasNotices();
   if (transfer.exhausted && buffers_left_) ReleaseBuffers();
   if (transfer.size > 0) {
     transfer.step = Step::kDone;
@@ -344,7 +358,10 @@ void Connection::Observe() {
   if (!established_) {
     if (SSL_is_init_finished(ssl_.get()) != 1) return;
     established_ = true;
-    resumed_ = session_reused() && resumption_.mark().has_value();
+    EndOcsp();
+    // What a shared key led to looks like a session, but bears no mark.
+    resumed_ = session_reused() && resumption_.mark().has_value() &&
+               ReadSessionMark(SSL_get_session(ssl_.get())).has_value();
     if (resumed_) mark_ = *resumption_.mark();
     return;
   }
@@ -352,11 +369,16 @@ void Connection::Observe() {
   BeginOwedRenegotiation();
 }
 
+void Connection::EndOcsp() {
+  if (ocsp_ == Ocsp::kTold) ocsp_ = Ocsp::kIdle;
+}
+
 void Connection::EndRenegotiation() {
   const int begun = static_cast<int>(SSL_total_renegotiations(ssl_.get()));
   if (begun == renegotiations_) return;
   renegotiations_ = begun;
   log_.EndRenegotiation(session_reused());
+  EndOcsp();
   if (!session_reused()) resumed_ = false;
   renegotiation_ours_ = false;
   // Whoever waits for ours is not told of the server's.
@@ -366,6 +388,7 @@ void Connection::EndRenegotiation() {
 // A notice comes before what will still be so at the next call.
 Step Connection::WithNotices(Step step) {
   if (step == Step::kFailed) return step;
+  if (ocsp_ == Ocsp::kArrived) return Step::kOcspResponse;
   if (!new_sessions_.empty()) return Step::kNewSession;
   if (renegotiated_) {
     renegotiated_ = false;
@@ -374,12 +397,39 @@ Step Connection::WithNotices(Step step) {
   return step;
 }
 
+// Whether a call that moves nothing would still have something to say.
+bool Connection::HasNotices() const {
+  return !new_sessions_.empty() || renegotiated_ || ocsp_ == Ocsp::kArrived;
+}
+
+BytesView Connection::TakeOcspResponse() {
+  // Once in a handshake: OpenSSL may yet come to tell of it.
+  ocsp_ = HandshakeUnderWay() ? Ocsp::kTold : Ocsp::kIdle;
+  return OcspResponseOf(ssl_.get());
+}
+
+bool Connection::DhKeyTooSmall() {
+  if (options_.min_dh_bits <= 0) return false;
+  const EphemeralKey key = EphemeralKeyOf(ssl_.get());
+  if (key.kind != EphemeralKey::Kind::kDh || key.bits >= options_.min_dh_bits) {
+    return false;
+  }
+  Fail({FailureReason::kDhKeyTooSmall, key.bits, "", {}});
+  return true;
+}
+
 template <typename Operation>
 Step Connection::Run(Operation operation) {
   if (failure_) return Step::kFailed;
   // Until the fibre is done nobody else may touch the SSL.
-  if (signature_.state() == ExternalSignature::State::kWanted) {
-    return Step::kWantSignature;
+  if (OnPausedFibre()) {
+    return shared_key_ && shared_key_->state() == SharedKey::State::kAsked
+               ? Step::kWantSharedKey
+               : Step::kWantSignature;
+  }
+  // OpenSSL asks for the key within the first handshake, at any time.
+  if (shared_key_ && !established_ && fibre_ == Fibre::kNone) {
+    fibre_ = Fibre::kNeeded;
   }
   ErrorStack errors;
   // client_cert_cb belongs to the SSL_CTX. A connection that asks on its own
@@ -389,13 +439,16 @@ Step Connection::Run(Operation operation) {
       (options_.asks_for_client_cert || client_cert_.attempt() > 0) &&
       !context_->AsksForClientCert();
   if (lend) RegisterClientCertCallback(context_->get(), true);
+  // Likewise: OpenSSL writes no secret down for whoever has no callback.
+  if (logs_keys_) SSL_CTX_set_keylog_callback(context_->get(), OnKeyLine);
   Step step = Step::kDone;
   do {
     if (fibre_ != Fibre::kNone) step = RunOnFibre();
     if (step == Step::kDone) step = Conclude(operation());
   } while (fibre_ == Fibre::kNeeded && step == Step::kWantClientCert);
   if (lend) RegisterClientCertCallback(context_->get(), false);
-  if (step != Step::kWantSignature) Observe();
+  if (logs_keys_) SSL_CTX_set_keylog_callback(context_->get(), nullptr);
+  if (!OnPausedFibre()) Observe();
   return step;
 }
 
@@ -406,6 +459,9 @@ Step Connection::RunOnFibre() {
   fibre_ = Fibre::kRunning;
   SSL_set_mode(ssl_.get(), SSL_MODE_ASYNC);
   int result = SSL_do_handshake(ssl_.get());
+  if (shared_key_ && shared_key_->state() == SharedKey::State::kAsked) {
+    return Step::kWantSharedKey;
+  }
   if (signature_.state() == ExternalSignature::State::kWanted) {
     if (installed_->Allows(signature_request().scheme)) {
       return Step::kWantSignature;
@@ -437,6 +493,12 @@ Step Connection::RunOnFibre() {
   return step;
 }
 
+// Whether it waits there for somebody's answer.
+bool Connection::OnPausedFibre() const {
+  return signature_.state() == ExternalSignature::State::kWanted ||
+         (shared_key_ && shared_key_->state() == SharedKey::State::kAsked);
+}
+
 // The callback has to be left then, to be called once more on a fibre.
 bool Connection::NeedsFibre(const Credential::Pointer& credential) {
   if (!credential || !credential->is_external() || fibre_ == Fibre::kRunning) {
@@ -463,14 +525,17 @@ Step Connection::Conclude(int result) {
     Fail({FailureReason::kNotSent, 0, "", ErrorStack::Take()});
   }
   if (failure_) return Step::kFailed;
-  if (result > 0) return Step::kDone;
+  if (result > 0) {
+    return !established_ && DhKeyTooSmall() ? Step::kFailed : Step::kDone;
+  }
   switch (SSL_get_error(ssl_.get(), result)) {
     case SSL_ERROR_WANT_READ:
       return Step::kWantRead;
     case SSL_ERROR_WANT_RETRY_VERIFY:
       return Step::kWantVerify;
     case SSL_ERROR_WANT_X509_LOOKUP:
-      return Step::kWantClientCert;
+      return ocsp_ == Ocsp::kArrived ? Step::kOcspResponse
+                                     : Step::kWantClientCert;
     case SSL_ERROR_ZERO_RETURN:
       // What waits for the end of a handshake would wait for ever.
       if (established_ && !abandoned_ &&
@@ -591,6 +656,32 @@ HandshakeLog::Certificate Connection::certificate() const {
   return waits ? Certificate::kRequested : log_.certificate();
 }
 
+bool Connection::by_shared_key() const {
+  const SSL_CIPHER* cipher = SSL_get_current_cipher(ssl_.get());
+  if (cipher == nullptr || !shared_key_) return false;
+  if (SSL_CIPHER_get_auth_nid(cipher) == NID_auth_psk) return true;
+  // On TLS 1.3 it looks like a session; every other server has a certificate.
+  return SSL_version(ssl_.get()) >= TLS1_3_VERSION && session_reused() &&
+         peer_certificate() == nullptr;
+}
+
+void Connection::LogKeys(bool on) {
+  logs_keys_ = on;
+  if (on && !journal_) journal_ = std::make_unique<Journal>();
+}
+
+bool Connection::Trace() {
+  if (!journal_) journal_ = std::make_unique<Journal>();
+  if (!journal_->BeginTrace()) return false;
+  SSL_set_msg_callback(ssl_.get(), OnTracedMessage);
+  return true;
+}
+
+bool Connection::SetMaxSendFragment(int size) {
+  const ErrorMark errors;
+  return SSL_set_max_send_fragment(ssl_.get(), size) == 1;
+}
+
 const char* Connection::protocol() const { return SSL_get_version(ssl_.get()); }
 
 CipherNames Connection::cipher() const {
@@ -630,6 +721,7 @@ void Connection::RegisterCallbacks(SSL_CTX* ctx) {
   SSL_CTX_set_cert_cb(ctx, OnCertificateRequest, nullptr);
   SSL_CTX_set_msg_callback(ctx, OnMessage);
   SSL_CTX_sess_set_new_cb(ctx, OnNewSession);
+  SSL_CTX_set_tlsext_status_cb(ctx, OnOcspResponse);
 }
 
 void Connection::RegisterClientCertCallback(SSL_CTX* ctx, bool registered) {
@@ -663,6 +755,15 @@ int Connection::OnCertificateRequest(SSL* ssl, void*) {
     self->installed_.reset();
     return 1;
   }
+  // The response came with the certificate, though OpenSSL tells of it later:
+  // nothing leaves before whoever wanted it has seen it.
+  if (self->options_.requests_ocsp && self->ocsp_ == Ocsp::kIdle &&
+      self->phase_ != RequestPhase::kPostHandshake) {
+    self->ocsp_ = Ocsp::kArrived;
+  }
+  if (self->ocsp_ == Ocsp::kArrived) return -1;
+  // In TLS 1.2 the server's key is known by now.
+  if (SSL_version(ssl) < TLS1_3_VERSION && self->DhKeyTooSmall()) return 0;
   // RFC 8740: on HTTP/2, which request is it about?
   if (self->phase_ == RequestPhase::kPostHandshake && AgreedOnHttp2(ssl)) {
     self->Fail({FailureReason::kForbiddenByHttp2, 0, "", {}});
@@ -709,6 +810,28 @@ int Connection::OnClientCert(SSL* ssl, X509** certificate, EVP_PKEY** key) {
   return self->client_cert_.Decide(ssl, &self->signature_, certificate, key);
 }
 
+// SSL_CTX_set_tlsext_status_cb(3), with or without a response. A server that
+// asks for a certificate had it told of already.
+int Connection::OnOcspResponse(SSL* ssl, void*) {
+  Connection* self = FromSsl(ssl);
+  if (self->ocsp_ == Ocsp::kIdle) self->ocsp_ = Ocsp::kArrived;
+  return 1;
+}
+
+// SSL_set_psk_client_callback(3)
+unsigned Connection::OnSharedKey(SSL* ssl, const char* hint, char* identity,
+                                 unsigned identity_size, unsigned char* key,
+                                 unsigned key_size) {
+  return FromSsl(ssl)->shared_key_->Await(hint, identity, identity_size, key,
+                                          key_size);
+}
+
+// SSL_CTX_set_keylog_callback(3)
+void Connection::OnKeyLine(const SSL* ssl, const char* line) {
+  Connection* self = FromSsl(ssl);
+  if (self->logs_keys_) self->journal_->AddKeyLine(line);
+}
+
 // SSL_CTX_sess_set_new_cb(3): 1 keeps the reference.
 int Connection::OnNewSession(SSL* ssl, SSL_SESSION* session) {
   Connection* self = FromSsl(ssl);
@@ -733,6 +856,15 @@ void Connection::OnHelloRequest() {
   if (!reason) return;
   SSL_set_options(ssl_.get(), SSL_OP_NO_RENEGOTIATION);
   Fail({*reason, 0, "", {}});
+}
+
+void Connection::OnTracedMessage(int outgoing, int version, int content_type,
+                                 const void* message, size_t size, SSL* ssl,
+                                 void* argument) {
+  FromSsl(ssl)->journal_->Trace(
+      outgoing, version, content_type,
+      BytesView(static_cast<const uint8_t*>(message), size), ssl);
+  OnMessage(outgoing, version, content_type, message, size, ssl, argument);
 }
 
 // SSL_CTX_set_msg_callback(3)

@@ -17,11 +17,13 @@
 #include "external_key.h"
 #include "failure.h"
 #include "handshake_log.h"
+#include "journal.h"
 #include "pointers.h"
 #include "renegotiation_policy.h"
 #include "resumption.h"
 #include "server_verification.h"
 #include "session_mark.h"
+#include "shared_key.h"
 
 namespace tls_client_cert {
 
@@ -35,6 +37,8 @@ enum class Step {
   kNewSession,      // a session to keep: TakeSession, then call again
   kRenegotiated,    // TLS 1.2: another handshake is complete; call again
   kWantSignature,   // signature_request() is to be signed (Sign), then again
+  kOcspResponse,    // TakeOcspResponse, then call again
+  kWantSharedKey,   // shared_key() is to be answered or refused, then again
 };
 
 struct ConnectionOptions {
@@ -58,6 +62,13 @@ struct ConnectionOptions {
   bool session_declined = false;
   // No use for a session in which the server knows nobody.
   bool requires_client_cert = false;
+  // Asks the server for its stapled OCSP response, and stops at it once.
+  bool requests_ocsp = false;
+  // The least that a Diffie-Hellman group of the server's has to have.
+  int min_dh_bits = 0;
+  // Offers keys shared in advance. Without fibres (ExternalKeysWork) there is
+  // no waiting for them.
+  bool has_shared_keys = false;
 };
 
 // `size` bytes were read or written; `step` is kDone if any were.
@@ -137,6 +148,24 @@ class Connection {
   SignatureRequest signature_request() const;
   std::optional<Failure> Sign(BytesView signature);
 
+  // In answer to kOcspResponse: what the server stapled, in DER. Empty when it
+  // had nothing.
+  BytesView TakeOcspResponse();
+
+  // In answer to kWantSharedKey. Only with ConnectionOptions::has_shared_keys.
+  SharedKey& shared_key() { return *shared_key_; }
+
+  // From the next message on, or not any more: what is written down.
+  void LogKeys(bool on);
+  // False where OpenSSL cannot.
+  bool Trace();
+  // Null before any of these.
+  Journal* journal() { return journal_.get(); }
+  bool has_written_down() const { return journal_ && !journal_->empty(); }
+
+  // SSL_set_max_send_fragment(3): false for sizes that TLS does not have.
+  bool SetMaxSendFragment(int size);
+
   // The peer is gone, and no answer will reach it: nothing is written from
   // now on, and the operations go on to what it had to say at last.
   void Abandon();
@@ -163,6 +192,11 @@ class Connection {
   bool session_reused() const { return SSL_session_reused(ssl_.get()) == 1; }
   // The current session in DER; empty before there is one.
   Bytes session() const;
+  // For session_facts.h.
+  SSL* ssl() const { return ssl_.get(); }
+  // By a key shared in advance each side has shown who it is, and no
+  // certificate was needed.
+  bool by_shared_key() const;
   const char* protocol() const;
   CipherNames cipher() const;
   BytesView alpn_protocol() const;
@@ -183,7 +217,10 @@ class Connection {
   void OfferSession();
   void Observe();
   void BeginOwedRenegotiation();
+  bool HasNotices() const;
+  bool DhKeyTooSmall();
   void EndRenegotiation();
+  void EndOcsp();
   Step WithNotices(Step step);
   bool HandshakeUnderWay() const;
   bool MustReadFirst() const;
@@ -191,6 +228,7 @@ class Connection {
   template <typename Operation>
   Step Run(Operation operation);
   Step RunOnFibre();
+  bool OnPausedFibre() const;
   bool NeedsFibre(const Credential::Pointer& credential);
   Step Conclude(int result);
   void Fail(Failure failure);
@@ -204,8 +242,16 @@ class Connection {
   static int VerifyServer(X509_STORE_CTX* store, void*);
   static int OnCertificateRequest(SSL* ssl, void*);
   static int OnClientCert(SSL* ssl, X509** certificate, EVP_PKEY** key);
+  static int OnOcspResponse(SSL* ssl, void*);
+  static unsigned OnSharedKey(SSL* ssl, const char* hint, char* identity,
+                              unsigned identity_size, unsigned char* key,
+                              unsigned key_size);
+  static void OnKeyLine(const SSL* ssl, const char* line);
   static int OnNewSession(SSL* ssl, SSL_SESSION* session);
   void OnHelloRequest();
+  static void OnTracedMessage(int outgoing, int version, int content_type,
+                              const void* message, size_t size, SSL* ssl,
+                              void*);
   static void OnMessage(int outgoing, int version, int content_type,
                         const void* message, size_t size, SSL* ssl, void*);
 
@@ -236,6 +282,11 @@ class Connection {
   bool renegotiation_owed_ = false;  // wanted, and not begun yet
   int renegotiations_ = 0;           // complete ones
   bool renegotiated_ = false;
+  enum class Ocsp { kIdle, kArrived, kTold };
+  Ocsp ocsp_ = Ocsp::kIdle;
+  bool logs_keys_ = false;
+  std::unique_ptr<Journal> journal_;
+  std::unique_ptr<SharedKey> shared_key_;
   std::optional<Failure> failure_;
   // Last, so that it is freed first: its callbacks reach the members above.
   SslPointer ssl_;

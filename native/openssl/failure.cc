@@ -76,6 +76,8 @@ const char* FailureReasonName(FailureReason reason) {
       return "store-passphrase-wrong";
     case FailureReason::kStoreSignature:
       return "store-signature";
+    case FailureReason::kDhKeyTooSmall:
+      return "dh-key-too-small";
     case FailureReason::kVerifyFailed:
       return "verify-failed";
     case FailureReason::kProtocol:

@@ -55,6 +55,7 @@ enum class FailureReason {
   kStorePassphraseWrong,
   kStoreSignature,
   // The handshake or the record layer.
+  kDhKeyTooSmall,
   kVerifyFailed,
   kProtocol,
   // The peer closed in the middle of a renegotiation.

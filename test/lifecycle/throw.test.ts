@@ -8,6 +8,8 @@ const REGULAR = 'secureConnect end close';
 test.each([
   ["'connect'", REGULAR],
   ["'suspend'", REGULAR],
+  ["'keylog'", REGULAR],
+  ["'OCSPResponse'", REGULAR],
   ["'secureConnect'", REGULAR],
   ["'data'", REGULAR],
   ["'finish'", REGULAR],

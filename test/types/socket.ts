@@ -19,6 +19,8 @@ for (const listen of ['on', 'once', 'addListener', 'prependListener'] as const) 
   socket[listen]('connectionAttempt', (ip, port) => [ip satisfies string, port satisfies number]);
   socket[listen]('connectionAttemptFailed', (_ip, _port, _family, error) => error satisfies Error);
   socket[listen]('connectionAttemptTimeout', (ip) => ip satisfies string);
+  socket[listen]('keylog', (line) => line satisfies Buffer);
+  socket[listen]('OCSPResponse', (response) => response satisfies Buffer | null);
   socket[listen]('of one’s own', (...args) => args);
   // @ts-expect-error it is one session
   socket[listen]('session', (a, b) => [a, b]);
@@ -38,3 +40,16 @@ export const details: {
   reason?: string | undefined;
   error?: Error | undefined;
 } = socket.clientAuth;
+
+// What node:tls has of it, under its types: but for the kind of Buffer, which older types do not tell apart.
+export const facts: Pick<
+  TlsSocket,
+  'getEphemeralKeyInfo' | 'getSharedSigalgs' | 'setMaxSendFragment' | 'enableTrace'
+> = socket;
+export const bytes: (Buffer | undefined)[] = [
+  socket.exportKeyingMaterial(8, 'label'),
+  socket.exportKeyingMaterial(8, 'label', Buffer.of(1)),
+  socket.getFinished(),
+  socket.getPeerFinished(),
+  socket.getTLSTicket(),
+];

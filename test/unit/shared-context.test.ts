@@ -10,6 +10,7 @@ import {
   type SignatureScheme,
   type Signer,
 } from '../../lib/index';
+import type { ServerSideOptions } from '../../lib/server-options';
 import { madeDuring } from '../support/made';
 import { loadPki } from '../support/pki';
 
@@ -98,7 +99,7 @@ describe('unequal options never share one', () => {
   const signer = signerOf(key);
   // Complete: a new option is an error of types here.
   const cases: Record<
-    Exclude<keyof SecureContextOptions, 'clientCertCallback'>,
+    Exclude<keyof SecureContextOptions, 'clientCertCallback' | keyof ServerSideOptions>,
     [one: SecureContextOptions, other: SecureContextOptions][]
   > = {
     ca: [
@@ -137,6 +138,7 @@ describe('unequal options never share one', () => {
       ],
     ],
     pfx: [[{ pfx, passphrase }, {}]],
+    secureProtocol: [[{ secureProtocol: 'TLSv1_2_method' }, {}]],
     credential: [
       [{ credential }, { credential: new Credential({ cert, key }) }],
       [{ credential }, { credential: [credential, credential] }],

@@ -15,6 +15,7 @@ function boom(): never {
 
 const socket = connect({
   ...to(Number(port)),
+  requestOCSP: true,
   clientCertCallback: () => {
     if (place === "'suspend'") return SUSPEND;
     // From here on what follows runs on a promise's account.
