@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 import type { SessionOptions as Http2SessionOptions } from 'node:http2';
+import type { Duplex } from 'node:stream';
 import { connect } from '../connect';
 import { invalidArgType, invalidArgValue, TLSClientCertError } from '../errors';
 import type { ConnectionOptions } from '../options';
@@ -48,12 +49,36 @@ export function createConnection(
       host: authority.hostname.replace(/^\[(.*)\]$/, '$1'),
       port: authority.port || 443,
     });
+    const settle = letGoEarly(socket);
     // Before anything of HTTP/2 leaves, which waits for this event.
     socket.once('secureConnect', () => {
+      settle();
       if (socket.alpnProtocol !== 'h2') socket.destroy(mismatch(authority));
     });
     return socket;
   };
+}
+
+/**
+ * Node's session waits for its writes, and for the end of the stream, before it is over: as long as the
+ * handshake, in which nobody may answer any more. So until that is done, writes are acknowledged as soon as the
+ * stream has them (HTTP/2 allows only 64 KiB of data before the server has said anything), and who ends the
+ * stream destroys it: no response can have come yet.
+ *
+ * @returns What puts an end to that.
+ */
+function letGoEarly(socket: TLSSocket): () => void {
+  const { write, end } = socket;
+  const early: Pick<Duplex, 'write' | 'end'> = {
+    write: (chunk: unknown, ...rest: unknown[]) => {
+      const callback = rest.findLast((argument) => typeof argument === 'function');
+      if (callback !== undefined) process.nextTick(callback as () => void);
+      return write.call(socket, chunk, 'utf8');
+    },
+    end: () => socket.destroy(),
+  };
+  Object.assign(socket, early);
+  return () => Object.assign(socket, { write, end });
 }
 
 function mismatch({ host }: URL): TLSClientCertError {
