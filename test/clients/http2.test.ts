@@ -76,6 +76,8 @@ test('requests wait for the answer, and share its connection', async () => {
   expect(socket.clientAuth).toMatchObject({ status: 'sent', credential });
   await close(session);
   expect(socket.destroyed).toBe(true);
+  // With a close_notify.
+  expect(socket.writableFinished).toBe(true);
 });
 
 // What Node makes of a stream that is not its own, and what the documents say of it.
