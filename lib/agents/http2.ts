@@ -10,6 +10,7 @@ import { invalidArgType, invalidArgValue, TLSClientCertError } from '../errors';
 import type { ConnectionOptions } from '../options';
 import type { TLSSocket } from '../tls-socket';
 import { type CommonOptions, combined, split } from './request-options';
+import { resetWhereTruncated } from './truncation';
 
 /** Options of {@link createConnection}: those of {@link connect} but for where to connect to. */
 export interface CreateConnectionOptions
@@ -49,6 +50,7 @@ export function createConnection(
       host: authority.hostname.replace(/^\[(.*)\]$/, '$1'),
       port: authority.port || 443,
     });
+    resetWhereTruncated(socket);
     const settle = letGoEarly(socket);
     // Before anything of HTTP/2 leaves, which waits for this event.
     socket.once('secureConnect', () => {

@@ -5,6 +5,7 @@
  */
 import http from 'node:http';
 import https from 'node:https';
+import type { Duplex } from 'node:stream';
 import { invalidArgValue } from '../errors';
 import type { ConnectionOptions } from '../options';
 import type { TLSSocket } from '../tls-socket';
@@ -66,7 +67,7 @@ export class Agent extends https.Agent {
     if ((rest as { proxyEnv?: unknown }).proxyEnv) {
       throw invalidArgValue(
         'options.proxyEnv',
-        'is not supported here: open the tunnel in createConnection()',
+        'is not supported here: derive a class that opens the tunnel in createConnection()',
       );
     }
     super({ keepAlive: true, ...rest });
@@ -75,15 +76,25 @@ export class Agent extends https.Agent {
   }
 
   /**
-   * Called by `https.request()` for a new connection. A class derived from this one may pass `socket` in its
-   * options, a proxy's tunnel for instance.
+   * Called by `https.request()` for a new connection. A derived class that has to do something before, to open
+   * a proxy's tunnel for instance, calls `callback` instead of returning a socket, with what {@link connect}
+   * makes.
    *
-   * @throws As {@link connect}.
+   * @throws As the package's `connect()`.
    */
-  override createConnection(options: https.RequestOptions): TLSSocket {
-    const name = this.getName(options);
-    this.#names.set(options, name);
-    return this.#sessions.connect(name, {
+  override createConnection(
+    options: https.RequestOptions,
+    _callback?: (error: Error | null, stream: Duplex) => void,
+  ): TLSSocket | null | undefined {
+    this.#names.set(options, this.getName(options));
+    return this.connect(options);
+  }
+
+  /** Connects for a request with such options, over `socket` if there is one. */
+  protected connect(options: https.RequestOptions & { socket?: Duplex | undefined }): TLSSocket {
+    // Sessions are not bound to the stream below.
+    const place = this.getName({ ...options, socket: undefined } as https.RequestOptions);
+    return this.#sessions.connect(place, {
       ...(options as ConnectionOptions),
       ...combined(this.#common, options),
     });

@@ -6,6 +6,7 @@ import type { Credential } from '../credential';
 import { invalidArgType, outOfRange } from '../errors';
 import type { ConnectionOptions } from '../options';
 import type { TLSSocket } from '../tls-socket';
+import { resetWhereTruncated } from './truncation';
 
 /** Options of agents and connectors that keep sessions. */
 export interface SessionOptions {
@@ -53,7 +54,9 @@ export class Sessions {
    */
   connect(place: string, options: ConnectionOptions): TLSSocket {
     // A session of the caller's own choice is left to him.
-    const socket = connect(options.session ? options : { ...options, ...this.#offered(place) });
+    const socket = resetWhereTruncated(
+      connect(options.session ? options : { ...options, ...this.#offered(place) }),
+    );
     if (this.#limit === 0) return socket;
     socket.on('session', (session) => {
       const { credential } = socket.clientAuth;

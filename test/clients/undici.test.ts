@@ -143,6 +143,14 @@ describe.each(RELEASES)('%s', (release) => {
     relay.close();
   });
 
+  test('the name is that of the Host header', async () => {
+    const { body } = await undici.request(`https://127.0.0.1:${server.port}/`, {
+      dispatcher: agent(one),
+      headers: { host: 'localhost' },
+    });
+    expect(await body.json()).toMatchObject({ servername: 'localhost' });
+  });
+
   test("a redirect to another host is a question of that host's", async () => {
     const elsewhere = await startHttpsServer();
     await server.close();
@@ -263,6 +271,15 @@ describe.each(RELEASES)('%s', (release) => {
     ['a wrong option', { clientCertTimeout: -1 }, 'ERR_OUT_OF_RANGE'],
   ])("%s is the request's error", async (_name, options, code) => {
     await expect(ask(agent(options))).rejects.toMatchObject({ code });
+  });
+
+  test('a server that hangs up on a request gives the code to try again by', async () => {
+    await server.close();
+    server = await startHttpsServer({ handler: (request) => request.socket.destroy() });
+    await expect(ask(agent(one))).rejects.toMatchObject({
+      code: 'ECONNRESET',
+      reason: 'unexpected eof while reading',
+    });
   });
 
   test('an Agent that is destroyed ends its requests, and signal the question', async () => {

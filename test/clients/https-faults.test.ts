@@ -1,0 +1,274 @@
+/** `tls-client-cert/https`, when something ends, waits or drops an identity. */
+import { once } from 'node:events';
+import https from 'node:https';
+import type { Duplex } from 'node:stream';
+import { Agent, type AgentOptions, type RequestOptions } from '../../lib/agents/https';
+import type { ClientCertAnswer } from '../../lib/index';
+import { deferred, PROTOCOLS, within } from '../support/client';
+import {
+  type HttpsServer,
+  type HttpsServerOptions,
+  startHttpsServer,
+} from '../support/https-server';
+import { ca, get, ONE, one, pki } from './requests';
+
+let server: HttpsServer;
+let agent: Agent;
+
+beforeEach(async () => {
+  server = await startHttpsServer();
+});
+afterEach(async () => {
+  agent.destroy();
+  await server.close();
+});
+
+function use(options: AgentOptions = {}) {
+  agent = new Agent({ ca, ...options });
+  return (request: RequestOptions = {}) => get(server.url, { ...request, agent });
+}
+
+/** Another server at the place of the one before. */
+async function restart(options: HttpsServerOptions): Promise<void> {
+  const { port } = server;
+  await server.close();
+  server = await startHttpsServer({ ...options, port });
+}
+
+/** Questions that are answered all at once, or never. */
+function questions() {
+  const signals: AbortSignal[] = [];
+  const answer = deferred<ClientCertAnswer>();
+  const waiters: { count: number; resolve: () => void }[] = [];
+  const clientCertCallback: AgentOptions['clientCertCallback'] = (_request, { signal }) => {
+    signals.push(signal);
+    for (const { count, resolve } of waiters) if (signals.length >= count) resolve();
+    return answer.promise;
+  };
+  const asked = (count: number) => {
+    const reached = deferred();
+    if (signals.length >= count) reached.resolve();
+    waiters.push({ count, resolve: reached.resolve });
+    return within(`question ${count}`, reached.promise);
+  };
+  return { signals, answer: answer.resolve, asked, clientCertCallback };
+}
+
+/** Waits until no socket is in the agent's books. */
+async function emptied(): Promise<void> {
+  const sockets = [agent.sockets, agent.freeSockets].flatMap((set) => Object.values(set).flat());
+  await within(
+    'close of all',
+    Promise.all(
+      sockets.map(
+        (socket) => socket?.closed || once(socket as object as NodeJS.EventEmitter, 'close'),
+      ),
+    ),
+  );
+  expect({ ...agent.sockets, ...agent.freeSockets }).toEqual({});
+}
+
+describe('many requests at once', () => {
+  test('ask one question for each connection', async () => {
+    const { clientCertCallback, asked, answer } = questions();
+    const ask = use({ clientCertCallback });
+    const answers = [ask(), ask(), ask()];
+    await asked(3);
+    answer(one);
+    const reports = await Promise.all(answers);
+    expect(reports.map(({ client }) => client)).toEqual([ONE, ONE, ONE]);
+    expect(new Set(reports.map(({ connection }) => connection)).size).toBe(3);
+  });
+
+  test('ask one question with maxSockets: 1, and wait for it', async () => {
+    const { clientCertCallback, asked, answer, signals } = questions();
+    const ask = use({ clientCertCallback, maxSockets: 1 });
+    const answers = [ask(), ask(), ask()];
+    await asked(1);
+    answer(one);
+    const reports = await Promise.all(answers);
+    expect(reports.map(({ client, connection }) => [client, connection])).toEqual([
+      [ONE, 1],
+      [ONE, 1],
+      [ONE, 1],
+    ]);
+    expect(signals).toHaveLength(1);
+  });
+
+  test('ask a person once when the answer is remembered', async () => {
+    let persons = 0;
+    let remembered: Promise<typeof one> | undefined;
+    const askThePerson = async () => {
+      persons++;
+      return one;
+    };
+    const ask = use({
+      clientCertCallback: () => {
+        remembered ??= askThePerson();
+        return remembered;
+      },
+    });
+    const reports = await Promise.all([ask(), ask(), ask()]);
+    expect(reports.map(({ client }) => client)).toEqual([ONE, ONE, ONE]);
+    expect(persons).toBe(1);
+  });
+});
+
+describe('while the question is open', () => {
+  test('agent.destroy() ends the request and the question', async () => {
+    const { clientCertCallback, asked, signals } = questions();
+    const failed = expect(use({ clientCertCallback })()).rejects.toMatchObject({
+      code: 'ECONNRESET',
+    });
+    await asked(1);
+    agent.destroy();
+    await failed;
+    await emptied();
+    expect(signals[0]?.aborted).toBe(true);
+  });
+
+  test("a request's own signal ends both", async () => {
+    const { clientCertCallback, asked, signals } = questions();
+    const controller = new AbortController();
+    const ask = use({ clientCertCallback });
+    const failed = expect(ask({ signal: controller.signal })).rejects.toMatchObject({
+      code: 'ABORT_ERR',
+    });
+    await asked(1);
+    controller.abort();
+    await failed;
+    await emptied();
+    expect(signals[0]?.aborted).toBe(true);
+  });
+
+  test('a server that goes away ends both, and the next request connects anew', async () => {
+    const { clientCertCallback, asked, signals, answer } = questions();
+    const ask = use({ clientCertCallback });
+    const sockets: Duplex[] = [];
+    server.server.on('connection', (socket) => sockets.push(socket));
+    const failed = expect(ask()).rejects.toMatchObject({ code: 'ECONNRESET' });
+    await asked(1);
+    sockets[0]?.destroy();
+    await failed;
+    await emptied();
+    expect(signals[0]?.aborted).toBe(true);
+    answer(one);
+    expect(await ask()).toMatchObject({ client: ONE });
+  });
+
+  test('requests that wait behind it get connections of their own when it fails', async () => {
+    let asked = 0;
+    const clientCertCallback = async () => {
+      if (asked++ === 0) throw new Error('no card');
+      return one;
+    };
+    const ask = use({ clientCertCallback, maxSockets: 1 });
+    const first = expect(ask()).rejects.toMatchObject({ code: 'ERR_CLIENT_CERT_CALLBACK' });
+    const others = Promise.all([ask(), ask()]);
+    await first;
+    expect(await others).toMatchObject([{ client: ONE }, { client: ONE }]);
+    expect(asked).toBe(2);
+  });
+});
+
+describe.each(PROTOCOLS)('a server that drops what it knew, %s', (version) => {
+  const versions = { minVersion: version, maxVersion: version } as const;
+
+  test('and closes a connection just as a request takes it', async () => {
+    const { clientCertCallback, answer } = questions();
+    answer(one);
+    const ask = use({ ...versions, clientCertCallback });
+    await ask();
+    server.sockets[0]?.destroy();
+    const request = https.get(server.url, { agent });
+    const [error] = await within(
+      'error',
+      once(request, 'error').catch((thrown) => [thrown]),
+    );
+    expect(error).toMatchObject({ code: 'ECONNRESET', reason: 'unexpected eof while reading' });
+    // By which programs know that they may try again.
+    expect(request.reusedSocket).toBe(true);
+    await emptied();
+    expect(await ask()).toMatchObject({ client: ONE, connection: 2 });
+  });
+
+  test.each(['close', 'keep-alive'])('and hangs up behind a whole response, %s', async (header) => {
+    await server.close();
+    server = await startHttpsServer({
+      handler: (request, response, report) => {
+        const body = JSON.stringify(report);
+        response.setHeader('connection', header).setHeader('content-length', body.length);
+        // Without a close_notify: its own end is cut off.
+        response.end(body, () => request.socket.destroy());
+      },
+    });
+    const ask = use({ ...versions, ...one });
+    const errors: unknown[] = [];
+    const request = https.get(server.url, { agent });
+    request.on('error', (error) => errors.push(error));
+    const [response] = await within('response', once(request, 'response'));
+    const closed = new Promise((resolve) => response.socket.once('close', resolve));
+    let text = '';
+    for await (const chunk of response.setEncoding('utf8')) text += chunk;
+    expect(JSON.parse(text)).toMatchObject({ client: ONE });
+    await within('close', closed);
+    expect(errors).toEqual([]);
+    await emptied();
+    expect(await ask()).toMatchObject({ client: ONE });
+  });
+
+  test('and closes after its response, while a request waits', async () => {
+    await server.close();
+    server = await startHttpsServer({
+      handler: (_request, response, report) => {
+        response.setHeader('connection', 'close').end(JSON.stringify(report));
+      },
+    });
+    const { clientCertCallback, answer, signals } = questions();
+    answer(one);
+    const ask = use({ ...versions, clientCertCallback, maxSockets: 1 });
+    const reports = await Promise.all([ask(), ask()]);
+    expect(reports.map(({ client, connection }) => [client, connection])).toEqual([
+      [ONE, 1],
+      [ONE, 2],
+    ]);
+    expect(signals).toHaveLength(2);
+  });
+
+  test('and restarts without the keys of its sessions: a full handshake', async () => {
+    const ask = use({ ...versions, ...one, keepAlive: false });
+    await ask();
+    expect(await ask()).toMatchObject({ reused: true });
+    await restart({});
+    const answer = await ask();
+    expect(answer).toMatchObject({ client: ONE, reused: false });
+    expect(answer.socket.clientAuth.status).toBe('sent');
+  });
+
+  test('and restarts asking nobody: told, and refused by requireClientCert', async () => {
+    const ask = use({ ...versions, ...one, keepAlive: false });
+    await ask();
+    await restart({ requestCert: false });
+    const answer = await ask();
+    expect(answer).toMatchObject({ client: null });
+    expect(answer.socket.clientAuth).toMatchObject({ status: 'not-requested', sent: false });
+    await expect(ask({ requireClientCert: true })).rejects.toMatchObject({
+      code: 'ERR_CLIENT_CERT_REQUIRED',
+    });
+  });
+
+  test('and refuses the certificate from now on: the alert is told, the session forgotten', async () => {
+    const ticketKeys = Buffer.alloc(48, 'keys of the tickets');
+    await restart({ ticketKeys });
+    const ask = use({ ...versions, ...one, keepAlive: false });
+    await ask();
+    await restart({ rejectUnauthorized: true, ca: pki.clientCaB.cert });
+    const error = await ask().then(
+      () => undefined,
+      (thrown) => thrown,
+    );
+    expect(error).toMatchObject({ code: expect.stringMatching(/^(ERR_SSL_|ECONNRESET)/) });
+    await restart({ ticketKeys });
+    expect(await ask()).toMatchObject({ client: ONE, reused: false });
+  });
+});
