@@ -11,6 +11,7 @@ import type { ConnectionOptions } from '../options';
 import type { TLSSocket } from '../tls-socket';
 import { type CommonOptions, combined, poolName, split } from './request-options';
 import { type SessionOptions, Sessions } from './sessions';
+import { quietWhereAnswered } from './truncation';
 
 /**
  * Options of {@link Agent}: those of `http.Agent`, and of {@link connect} what is not about where to
@@ -94,10 +95,15 @@ export class Agent extends https.Agent {
   protected connect(options: https.RequestOptions & { socket?: Duplex | undefined }): TLSSocket {
     // Sessions are not bound to the stream below.
     const place = this.getName({ ...options, socket: undefined } as https.RequestOptions);
-    return this.#sessions.connect(place, {
+    const socket = this.#sessions.connect(place, {
       ...(options as ConnectionOptions),
       ...combined(this.#common, options),
     });
+    return quietWhereAnswered(socket, () => this.#isFree(socket));
+  }
+
+  #isFree(socket: Duplex): boolean {
+    return Object.values(this.freeSockets).some((sockets) => sockets?.some((it) => it === socket));
   }
 
   /** Names the pool of a request: those of the same name may share a connection. It tells no secrets. */

@@ -1,9 +1,11 @@
 /** `tls-client-cert/https`, when something ends, waits or drops an identity. */
 import { once } from 'node:events';
 import https from 'node:https';
+import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Agent, type AgentOptions, type RequestOptions } from '../../lib/agents/https';
 import type { ClientCertAnswer } from '../../lib/index';
+import { type RawServer, startRawServer } from '../integration/stream-helpers';
 import { deferred, PROTOCOLS, within } from '../support/client';
 import {
   type HttpsServer,
@@ -192,29 +194,71 @@ describe.each(PROTOCOLS)('a server that drops what it knew, %s', (version) => {
     expect(await ask()).toMatchObject({ client: ONE, connection: 2 });
   });
 
-  test.each(['close', 'keep-alive'])('and hangs up behind a whole response, %s', async (header) => {
-    await server.close();
-    server = await startHttpsServer({
-      handler: (request, response, report) => {
-        const body = JSON.stringify(report);
-        response.setHeader('connection', header).setHeader('content-length', body.length);
-        // Without a close_notify: its own end is cut off.
-        response.end(body, () => request.socket.destroy());
-      },
+  describe.each(['close', 'keep-alive'])('and hangs up without a close_notify, %s:', (header) => {
+    /** Where the relay ends the client's connection, it does so together with the last words. */
+    let relay: RawServer;
+    let hold: () => void;
+
+    beforeEach(async () => {
+      relay = await startRawServer((client) => {
+        const target = net.connect(server.port, '127.0.0.1');
+        let held: Buffer[] | undefined;
+        hold = () => {
+          held ??= [];
+        };
+        target.on('data', (data) => (held === undefined ? client.write(data) : held.push(data)));
+        target.on('close', () => client.end(Buffer.concat(held ?? [])));
+        client.on('data', (data) => target.write(data)).on('close', () => target.destroy());
+        target.on('error', () => {});
+      });
     });
+    afterEach(() => relay.close());
+
+    /** What becomes of a request whose response is cut off behind so many of its bytes. */
+    async function outcome(behind: number, through: 'relay' | 'server') {
+      await server.close();
+      server = await startHttpsServer({
+        handler: (request, response, report) => {
+          const body = JSON.stringify(report);
+          response.setHeader('connection', header).setHeader('content-length', body.length);
+          if (through === 'relay') hold();
+          response.write(body.slice(0, behind), () => request.socket.destroy());
+        },
+      });
+      agent = new Agent({ ca, ...versions, ...one });
+      const { port } = through === 'relay' ? relay : server;
+      const events: string[] = [];
+      const request = https.get({ agent, host: 'localhost', port });
+      request.on('error', () => events.push('error of the request'));
+      const [response] = await within('response', once(request, 'response'));
+      const closed = new Promise((resolve) => response.socket.once('close', resolve));
+      response.on('error', () => events.push('error of the response'));
+      response.on('end', () => events.push('end')).resume();
+      await within('close', closed);
+      await emptied();
+      return events;
+    }
+
+    test.each(['relay', 'server'] as const)(
+      'behind a whole response, by the %s',
+      async (through) => {
+        expect(await outcome(Number.POSITIVE_INFINITY, through)).toEqual(['end']);
+      },
+    );
+
+    test.each(['relay', 'server'] as const)('within a response, by the %s', async (through) => {
+      expect(await outcome(5, through)).toContain('error of the response');
+    });
+  });
+
+  test('and closes an idle connection without a word: its session is kept', async () => {
     const ask = use({ ...versions, ...one });
-    const errors: unknown[] = [];
-    const request = https.get(server.url, { agent });
-    request.on('error', (error) => errors.push(error));
-    const [response] = await within('response', once(request, 'response'));
-    const closed = new Promise((resolve) => response.socket.once('close', resolve));
-    let text = '';
-    for await (const chunk of response.setEncoding('utf8')) text += chunk;
-    expect(JSON.parse(text)).toMatchObject({ client: ONE });
-    await within('close', closed);
-    expect(errors).toEqual([]);
+    const { socket } = await ask();
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    server.sockets[0]?.destroy();
+    expect(await within('close', closed)).toBe(false);
     await emptied();
-    expect(await ask()).toMatchObject({ client: ONE });
+    expect(await ask()).toMatchObject({ client: ONE, connection: 2, reused: true });
   });
 
   test('and closes after its response, while a request waits', async () => {
