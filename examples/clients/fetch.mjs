@@ -19,9 +19,9 @@ const dispatcher = new Agent({
 const response = await fetch(url, { dispatcher });
 console.log(response.status, await response.text());
 
-// From here on for every fetch of undici's, and, with undici 7, of Node's own.
+// From here on for every fetch, Node's own as well.
 setGlobalDispatcher(dispatcher);
-const second = await fetch(url);
+const second = await globalThis.fetch(url);
 console.log(second.status, await second.text());
 
 await dispatcher.close();

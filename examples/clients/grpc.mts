@@ -20,7 +20,7 @@ class AskedCredentials extends ChannelCredentials {
     return true;
   }
 
-  _equals(other: ChannelCredentials) {
+  _equals(other: ChannelCredentials): boolean {
     return this === other;
   }
 

@@ -87,10 +87,14 @@ if (forUndici8 !== undefined) {
     }, 60_000);
     afterAll(() => from.remove());
 
-    test.each(['fetch.mjs', 'undici.mjs'])('%s', async (name) => {
+    test.each([
+      // Node's own fetch has connections of its own, where it is another release's.
+      ['fetch.mjs', major >= 26 ? 1 : 2],
+      ['undici.mjs', 1],
+    ] as const)('%s', async (name, questions) => {
       const { status, output } = await run(name, await start(), { node: forUndici8, from });
       expect(clients(output)).toEqual([ONE, ONE]);
-      expect({ status, asked: asked(output) }).toEqual({ status: 0, asked: 1 });
+      expect({ status, asked: asked(output) }).toEqual({ status: 0, asked: questions });
     });
 
     test('authenticated-fetch.mts', async () => {

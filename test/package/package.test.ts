@@ -17,8 +17,6 @@ const PREBUILD = `prebuilds/${process.platform}-${process.arch}`;
 /** What building from source would need one of. */
 const TOOLS = ['cc', 'c++', 'gcc', 'g++', 'clang', 'clang++', 'make', 'gmake', 'python', 'python3'];
 
-const SUBPATHS = ['http2', 'https', 'pkcs11', 'select', 'undici', 'webcrypto'];
-
 let packages: Packages;
 
 beforeAll(async () => {
