@@ -105,6 +105,20 @@ describe('a pool', () => {
     expect((await ask({ requireClientCert: true })).connection).toBe(6);
   });
 
+  test('is one for each host, as a redirect finds it, and each host asks', async () => {
+    const asked: (string | null)[] = [];
+    const ask = use({
+      clientCertCallback: ({ servername }) => {
+        asked.push(servername);
+        return servername === 'localhost' ? one : null;
+      },
+    });
+    expect(await ask()).toMatchObject({ client: ONE, connection: 1 });
+    const elsewhere = `https://127.0.0.1:${server.port}/`;
+    expect(await ask({}, elsewhere)).toMatchObject({ client: null, connection: 2 });
+    expect(asked).toEqual(['localhost', null]);
+  });
+
   test('tells no secrets by its name', async () => {
     const { encodings } = pki;
     const ask = use();

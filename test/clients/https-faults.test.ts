@@ -251,6 +251,22 @@ describe.each(PROTOCOLS)('a server that drops what it knew, %s', (version) => {
     });
   });
 
+  test('and cuts off what a connection was upgraded to', async () => {
+    server.server.on('upgrade', (_request, socket: Duplex) => {
+      socket.write(
+        'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: other\r\n\r\n',
+        () => socket.destroy(),
+      );
+    });
+    agent = new Agent({ ca, ...versions, ...one });
+    const headers = { connection: 'upgrade', upgrade: 'other' };
+    const request = https.get(server.url, { agent, headers });
+    const [, socket] = (await within('upgrade', once(request, 'upgrade'))) as [unknown, Duplex];
+    const failed = new Promise((resolve) => socket.once('error', resolve));
+    socket.resume();
+    expect(await within('error', failed)).toMatchObject({ code: 'ECONNRESET' });
+  });
+
   test('and closes an idle connection without a word: its session is kept', async () => {
     const ask = use({ ...versions, ...one });
     const { socket } = await ask();
