@@ -4,6 +4,7 @@
  *
  * @packageDocumentation
  */
+import { setMaxListeners } from 'node:events';
 import net from 'node:net';
 import { invalidArgType, outOfRange, TLSClientCertError } from '../errors';
 import { LONGEST_TIMEOUT } from '../idle-timer';
@@ -77,6 +78,8 @@ export function connector(options: ConnectorOptions = {}): Connector {
     throw outOfRange('options.timeout', `>= 0 and <= ${LONGEST_TIMEOUT}`, timeout);
   }
   const sessions = new Sessions(options);
+  // As many as there are connections; Node 20 takes more than ten for a leak.
+  if (common.signal instanceof AbortSignal) setMaxListeners(Infinity, common.signal);
 
   const open = (parameters: ConnectParameters): TLSSocket | net.Socket => {
     const { hostname, host, protocol, port, localAddress, httpSocket } = parameters;

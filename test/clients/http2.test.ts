@@ -1,6 +1,7 @@
 /** `tls-client-cert/http2`: `http2.connect()` over our connections. */
 import { once } from 'node:events';
 import http2 from 'node:http2';
+import type { Socket } from 'node:net';
 import { type CreateConnectionOptions, createConnection } from '../../lib/agents/http2';
 import { Credential, connect, type TLSSocket } from '../../lib/index';
 import { deferred, within } from '../support/client';
@@ -155,6 +156,27 @@ test('a server that refuses the certificate fails the session', async () => {
     code: expect.stringMatching(/^(ERR_SSL_|ECONNRESET)/),
   });
   expect(await failed).toBeInstanceOf(Error);
+});
+
+test('a server that goes away closes the question, and fails the session', async () => {
+  const asked = deferred<AbortSignal>();
+  const sockets: Socket[] = [];
+  server.server.on('connection', (socket) => sockets.push(socket as Socket));
+  const { session } = open({
+    clientCertCallback: (_request, { signal }) => {
+      asked.resolve(signal);
+      return new Promise(() => {});
+    },
+  });
+  const failed = ask(session).catch((error) => error);
+  const closed = expect(within('error', once(session, 'close'))).rejects.toMatchObject({
+    code: 'ECONNRESET',
+  });
+  const signal = await within('question', asked.promise);
+  sockets[0]?.destroy();
+  await closed;
+  expect(await failed).toMatchObject({ code: 'ECONNRESET' });
+  expect(signal.aborted).toBe(true);
 });
 
 test.each(['destroy', 'close'] as const)('session.%s() closes the question', async (method) => {

@@ -1,5 +1,5 @@
 /** `tls-client-cert/undici`: its connector in undici 7, in undici 8 where Node can, and in Node's own fetch. */
-import { once } from 'node:events';
+import { getMaxListeners, once } from 'node:events';
 import http from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -215,7 +215,7 @@ describe.each(RELEASES)('%s', (release) => {
     });
 
     test('does not run while the question is unanswered', async () => {
-      const dispatcher = agent({ timeout: 30, clientCertCallback: () => later(one, 100) });
+      const dispatcher = agent({ timeout: 400, clientCertCallback: () => later(one, 600) });
       expect(await ask(dispatcher)).toMatchObject({ client: ONE });
     });
 
@@ -224,16 +224,17 @@ describe.each(RELEASES)('%s', (release) => {
         const target = net.connect(server.port, '127.0.0.1');
         socket.pipe(target).pipe(socket);
         target.on('error', () => {});
+        socket.on('close', () => target.destroy());
         halt = () => target.unpipe(socket).pause();
       });
       let halt = () => {};
       const dispatcher = agent({
-        timeout: 30,
+        timeout: 200,
         // The server has the last word there.
         maxVersion: 'TLSv1.2',
         clientCertCallback: () => {
           halt();
-          return later(one, 50);
+          return later(one, 250);
         },
       });
       await expect(ask(dispatcher, `https://localhost:${relay.port}/`)).rejects.toMatchObject({
@@ -292,6 +293,8 @@ describe.each(RELEASES)('%s', (release) => {
         return new Promise(() => {});
       },
     });
+    // Any number of connections may listen to it.
+    expect(getMaxListeners(controller.signal)).toBe(Infinity);
     const failed = expect(ask(dispatcher)).rejects.toMatchObject({ code: 'UND_ERR_DESTROYED' });
     const signal = await within('question', asked.promise);
     await dispatcher.destroy();

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createSecureServer } from 'node:http2';
 import https from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { TLSSocket, TlsOptions } from 'node:tls';
 import { registerLeftover } from './leftovers';
 import { loadPki } from './pki';
@@ -54,6 +54,11 @@ export async function startHttpsServer(options: HttpsServerOptions = {}): Promis
   };
   const server = (http2 ? createSecureServer(all) : https.createServer(all)) as https.Server;
   const sockets: TLSSocket[] = [];
+  const raw = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    raw.add(socket);
+    socket.once('close', () => raw.delete(socket));
+  });
   const numbers = new WeakMap<object, number>();
   server.on('secureConnection', (socket: TLSSocket) => {
     numbers.set(socket, sockets.push(socket));
@@ -78,7 +83,7 @@ export async function startHttpsServer(options: HttpsServerOptions = {}): Promis
   const close = async () => {
     forget();
     const closed = new Promise((resolve) => server.close(resolve));
-    for (const socket of sockets) socket.destroy();
+    for (const socket of raw) socket.destroy();
     await closed;
   };
   const forget = registerLeftover(close);
