@@ -71,7 +71,7 @@ export class Agent extends https.Agent {
         'is not supported here: derive a class that opens the tunnel in createConnection()',
       );
     }
-    super({ keepAlive: true, ...rest });
+    super({ ...rest, keepAlive: options.keepAlive ?? true });
     this.#common = common;
     this.#sessions = new Sessions(options);
   }

@@ -43,6 +43,14 @@ describe('a pool', () => {
     expect(asked).toEqual(['handshake']);
   });
 
+  test('keeps it by default, as the agent says of itself', async () => {
+    const ask = use({ ...one, keepAlive: undefined });
+    expect(agent).toMatchObject({ keepAlive: true, defaultPort: 443, protocol: 'https:' });
+    expect(agent).toBeInstanceOf(https.Agent);
+    await ask();
+    expect(await ask()).toMatchObject({ connection: 1 });
+  });
+
   test('keeps none with keepAlive: false', async () => {
     const ask = use({ ...one, keepAlive: false });
     expect(await ask()).toMatchObject({ connection: 1 });
