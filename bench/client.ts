@@ -9,6 +9,7 @@ import { measureStall } from './clients/stalls';
 import { measureThroughput } from './clients/throughput';
 import { measureToken } from './clients/tokens';
 import { measureTransfer } from './clients/transfers';
+import { measureWeb } from './clients/web';
 import type { Setup, Task } from './messages';
 
 function measure(setup: Setup, task: Task): Promise<unknown> {
@@ -31,6 +32,8 @@ function measure(setup: Setup, task: Task): Promise<unknown> {
       return measureThroughput(setup, task);
     case 'requests':
       return measureRequests(setup, task);
+    case 'web':
+      return measureWeb(setup, task);
     case 'latency':
       return measureLatency(setup, task);
   }

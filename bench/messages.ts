@@ -18,6 +18,8 @@ export interface Ports {
   readonly silent: number;
   /** Sends back what comes behind a first line. */
   readonly echo: number;
+  /** Answers each request of HTTP with a kilobyte. */
+  readonly https: number;
 }
 
 /** What a client's process is told first. */
@@ -57,6 +59,10 @@ export type ClientKind = (typeof CLIENTS)[number];
 
 export const THROUGHPUT_DIRECTIONS = ['receive', 'send'] as const;
 export type ThroughputDirection = (typeof THROUGHPUT_DIRECTIONS)[number];
+
+/** HTTP clients, by whose connections: Node's own with a static certificate, or this package's. */
+export const WEB_CLIENTS = ['https', 'https-ours', 'undici', 'undici-ours'] as const;
+export type WebClientKind = (typeof WEB_CLIENTS)[number];
 
 export const MOMENTS = ['tls12', 'tls13', 'post-handshake'] as const;
 export type Moment = (typeof MOMENTS)[number];
@@ -140,6 +146,16 @@ export interface RequestsTask {
   readonly size: number;
 }
 
+export interface WebTask {
+  readonly task: 'web';
+  readonly kind: WebClientKind;
+  /** Keep connections for later requests, or open one for each. */
+  readonly keep: boolean;
+  /** Requests at a time, each on a connection. */
+  readonly underWay: number;
+  readonly count: number;
+}
+
 export interface LatencyTask {
   readonly task: 'latency';
   /** `'signature'`: no connection, the least that any answer costs. */
@@ -157,6 +173,7 @@ export type Task =
   | TransferTask
   | ThroughputTask
   | RequestsTask
+  | WebTask
   | LatencyTask;
 
 /** Per handshake, in microseconds. */
@@ -209,7 +226,7 @@ export interface RequestsSample {
   /** Per request. */
   readonly cpu: number;
   readonly wall: number;
-  /** From a request's write to the last byte of its reply, by share of the requests. */
+  /** From a request to the last byte of its reply, by share of the requests. */
   readonly p50: number;
   readonly p99: number;
 }

@@ -1,6 +1,7 @@
 /** The server's process: Node's own tls server, TLS 1.3 only, which demands a client certificate. */
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import https from 'node:https';
+import type { AddressInfo, Server } from 'node:net';
 import { createServer, type TLSSocket } from 'node:tls';
 import type { Credentials, Ports } from './messages';
 import { PARAMETERS } from './parameters';
@@ -8,8 +9,8 @@ import { PARAMETERS } from './parameters';
 /** What a client gets to read: the proof that its certificate was accepted. */
 const GREETING = '!';
 
-async function listen(keys: Credentials, onClient: (socket: TLSSocket) => void): Promise<number> {
-  const server = createServer({
+function optionsOf(keys: Credentials) {
+  return {
     key: keys.serverKey,
     cert: keys.serverCert,
     ca: keys.clientCa,
@@ -18,15 +19,34 @@ async function listen(keys: Credentials, onClient: (socket: TLSSocket) => void):
     ...PARAMETERS,
     // Suspended handshakes are kept for as long as the benchmark takes.
     handshakeTimeout: 600_000,
-  });
+  } as const;
+}
+
+async function listen(keys: Credentials, onClient: (socket: TLSSocket) => void): Promise<number> {
+  const server = createServer(optionsOf(keys));
   server.on('secureConnection', (socket) => {
     socket.on('error', () => {});
     onClient(socket);
   });
+  return portOf(server);
+}
+
+async function portOf(server: Server): Promise<number> {
   // Many clients arrive at once.
   server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 });
   await once(server, 'listening');
   return (server.address() as AddressInfo).port;
+}
+
+function listenForHttp(keys: Credentials): Promise<number> {
+  const body = Buffer.alloc(1024, 'body');
+  const server = https.createServer(
+    { ...optionsOf(keys), keepAliveTimeout: 600_000 },
+    (_, response) => {
+      response.setHeader('content-length', body.length).end(body);
+    },
+  );
+  return portOf(server);
 }
 
 /** Behind a first line, which tells the C server the size of the messages. */
@@ -43,6 +63,7 @@ process.once('message', async (keys: Credentials) => {
     greeting: await listen(keys, (socket) => setImmediate(() => socket.end(GREETING))),
     silent: await listen(keys, (socket) => socket.resume()),
     echo: await listen(keys, echo),
+    https: await listenForHttp(keys),
   };
   process.send?.(ports);
 });

@@ -79,6 +79,8 @@ export type TLSClientCertErrorCode =
   | 'ERR_TLS_SESSION_ATTACK'
   /** The server asked for something that HTTP/2 forbids on its connections. */
   | 'ERR_TLS_FORBIDDEN_BY_HTTP2'
+  /** The server did not agree on the one protocol that was offered (ALPN). */
+  | 'ERR_TLS_ALPN_MISMATCH'
   /** The connection, and with it what is asked for, is gone. */
   | 'ERR_TLS_CONNECTION_OVER';
 

@@ -3,6 +3,7 @@ import type { Part } from '../part';
 import { crowd } from './crowd';
 import { growth } from './growth';
 import { handshakes } from './handshakes';
+import { web } from './https';
 import { memory } from './memory';
 import { postHandshake } from './post-handshake';
 import { requests } from './requests';
@@ -21,6 +22,7 @@ export const PARTS = {
   memory,
   crowd,
   growth,
+  https: web,
   'post-handshake': postHandshake,
   'resume-latency': resumeLatency,
   signers,
@@ -40,4 +42,5 @@ export const TARGET_PARTS: readonly PartName[] = [
   'memory',
   'crowd',
   'growth',
+  'https',
 ];

@@ -117,8 +117,10 @@ const CONTEXT: Record<ContextOption, Row> = {
   secureOptions: {
     differences: [typed('false', "''"), differ(RANGE, '-1', 'NaN')],
   },
-  // minVersion and maxVersion say it better.
-  secureProtocol: refused(),
+  secureProtocol: {
+    called: 'method',
+    differences: [typed(...all('undefined', 'null', "''", "'x'"))],
+  },
   allowPartialTrustChain: {},
   dhparam: {},
   honorCipherOrder: {},

@@ -63,7 +63,7 @@ describe('the packed files', () => {
 
   test('are of the kinds that belong there', () => {
     const kinds =
-      /^(package\.json|binding\.gyp|LICENSE|[A-Z]+\.md|docs\/(guides\/(clients\/)?)?[a-z0-9-]+\.md|docs\/bench\/node-[0-9]+\.(json|svg)|examples\/(clients\/)?[a-z0-9-]+\.ts|lib\/([a-z0-9-]+\/)*[a-z-]+\.m?ts|dist\/([a-z0-9-]+\/)*[a-z-]+\.(d\.)?m?[jt]s(\.map)?|native\/([a-z]+\/)?[a-z_]+\.(cc|h)|prebuilds\/[a-z0-9]+-[a-z0-9]+\/tls-client-cert(\.[a-z]+)?\.node)$/;
+      /^(package\.json|binding\.gyp|LICENSE|[A-Z]+\.md|docs\/(guides\/(clients\/)?)?[a-z0-9-]+\.md|docs\/bench\/node-[0-9]+\.(json|svg)|examples\/(clients\/)?[a-z0-9-]+\.(ts|m[jt]s)|lib\/([a-z0-9-]+\/)*[a-z0-9-]+\.m?ts|dist\/([a-z0-9-]+\/)*[a-z0-9-]+\.(d\.)?m?[jt]s(\.map)?|native\/([a-z]+\/)?[a-z_]+\.(cc|h)|prebuilds\/[a-z0-9]+-[a-z0-9]+\/tls-client-cert(\.[a-z]+)?\.node)$/;
     expect(paths().filter((path) => !kinds.test(path))).toEqual([]);
   });
 
@@ -162,7 +162,7 @@ describe('with a prebuilt binary, where there is no compiler', () => {
   });
 
   // Without the packages that only their functions need.
-  test.each(['pkcs11', 'select', 'starttls', 'webcrypto'])(
+  test.each(['http2', 'https', 'pkcs11', 'select', 'starttls', 'undici', 'webcrypto'])(
     'so has tls-client-cert/%s',
     async (subpath) => {
       const code = `

@@ -3,7 +3,7 @@
  * and against the package's types in lib/.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -87,6 +87,8 @@ export function compileBlocks(blocks: readonly Block[]): string[] {
     for (const [name, content] of Object.entries(project(blocks))) {
       writeFileSync(join(folder, name), content);
     }
+    // The packages that the examples are about.
+    symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
     const tsc = join(root, 'node_modules/typescript/bin/tsc');
     const { status, stdout, stderr } = spawnSync(
       process.execPath,
@@ -110,9 +112,17 @@ function project(blocks: readonly Block[]): Record<string, string> {
       // An example may show what it does not use.
       noUnusedLocals: false,
       noUnusedParameters: false,
+      // Other packages' own types.
+      skipLibCheck: true,
       typeRoots: [join(root, 'node_modules/@types')],
       paths: {
         'tls-client-cert': [join(root, 'test/support/doc-package.ts')],
+        ...Object.fromEntries(
+          ['http2', 'https', 'undici'].map((name) => [
+            `tls-client-cert/${name}`,
+            [join(root, 'lib/agents', `${name}.ts`)],
+          ]),
+        ),
         'tls-client-cert/pkcs11': [join(root, 'lib/signers/pkcs11/index.ts')],
         'tls-client-cert/select': [join(root, 'lib/select/index.ts')],
         'tls-client-cert/starttls': [join(root, 'lib/starttls/index.ts')],

@@ -1,11 +1,22 @@
 /** The examples in the documents compile, as a reader would paste them. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { codeBlocks, compileBlocks } from '../support/doc-examples';
 
 const root = join(__dirname, '../..');
-const guides = readdirSync(join(root, 'docs/guides')).filter((name) => name.endsWith('.md'));
-const documents = ['README.md', ...guides.map((name) => `docs/guides/${name}`)];
+const guides = readdirSync(join(root, 'docs/guides'), { recursive: true, encoding: 'utf8' });
+/** Those of drivers are examples in TypeScript, which are compiled where they lie (client-guides.test.ts). */
+const isCompiledElsewhere = (guide: string) =>
+  existsSync(join(root, 'examples', guide.replace(/md$/, 'ts')));
+const documents = [
+  'README.md',
+  ...guides
+    .filter((name) => name.endsWith('.md') && !isCompiledElsewhere(name))
+    .map((name) => `docs/guides/${name}`),
+];
+const programs = readdirSync(join(root, 'examples/clients')).filter((name) =>
+  /\.m[jt]s$/.test(name),
+);
 
 /** Wrong examples, and what is to be said of them: a compiler that finds nothing may not be one. */
 const mistakes: [kind: string, code: string, problem: RegExp][] = [
@@ -26,9 +37,13 @@ const mistaken = mistakes.map(
 );
 
 let problems: string[];
+const blocks: string[] = [];
 
 beforeAll(() => {
   const texts = documents.map((name) => [name, readFileSync(join(root, name), 'utf8')] as const);
+  for (const [document, text] of texts) {
+    blocks.push(...codeBlocks(document, text).map(({ code }) => code));
+  }
   problems = compileBlocks(
     [...texts, ...mistaken].flatMap(([document, text]) => codeBlocks(document, text)),
   );
@@ -39,6 +54,11 @@ const problemsOf = (document: string) =>
 
 test.each(documents)('the examples of %s compile', (document) => {
   expect(problemsOf(document)).toEqual([]);
+});
+
+// Those that CI runs are those that a reader sees.
+test.each(programs)('examples/clients/%s stands in a guide', (name) => {
+  expect(blocks).toContain(readFileSync(join(root, 'examples/clients', name), 'utf8'));
 });
 
 test.each(mistakes)('a wrong %s is found, in its line', (kind, code, problem) => {
