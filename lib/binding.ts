@@ -106,6 +106,8 @@ export interface NativeConnection {
   receiveEnd(): void;
   /** Bytes received and not yet used. */
   unread(): number;
+  /** It sent close_notify, though a read may still have to tell of it. */
+  closedByPeer(): boolean;
   /** Ciphertext for the peer, or undefined when there is none. */
   drain(): Buffer | undefined;
   handshake(): Step;

@@ -82,6 +82,11 @@ export class Connection extends ConnectionMachine {
     return this[NATIVE]?.unread() ?? 0;
   }
 
+  /** @internal The peer sent close_notify, though a read may still have to tell of it. */
+  get closedByPeer(): boolean {
+    return this[NATIVE]?.closedByPeer() ?? false;
+  }
+
   /** Ciphertext for the peer, undefined when there is none. To be asked for after every operation. */
   drain(): Buffer | undefined {
     this.hasOutput = false;

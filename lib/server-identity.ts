@@ -67,20 +67,14 @@ function notAnError(result: unknown): TLSClientCertError {
   );
 }
 
-/** Node's own, whatever a program has put in its place since. */
-const builtInCheck = tls.checkServerIdentity;
-
 interface KnownLeaf {
   readonly der: Buffer;
   readonly legacy: PeerCertificate;
-  /** Names that Node's own check found in it. */
-  readonly names: Set<string>;
 }
 
 /** Leaves already parsed, the latest last: most clients meet the same servers again. */
 const known: KnownLeaf[] = [];
 const KNOWN_LIMIT = 16;
-const NAMES_LIMIT = 16;
 
 /**
  * The default check looks at the leaf's names alone, so that the chain is parsed only if a program
@@ -91,24 +85,14 @@ function check(options: IdentityOptions, presented: PresentedCertificate): unkno
   const byDefault = checkServerIdentity === tls.checkServerIdentity;
   const der = byDefault ? presented.leaf() : undefined;
   if (der === undefined) return checkServerIdentity(hostname, presented.detailed());
-  const leaf = knownLeaf(der);
-  // The same bytes and the same name: the same verdict.
-  if (checkServerIdentity === builtInCheck && leaf.names.has(hostname)) return undefined;
-  const result: unknown = checkServerIdentity(hostname, certificateForCheck(leaf, presented));
-  if (!result && checkServerIdentity === builtInCheck && leaf.names.size < NAMES_LIMIT) {
-    leaf.names.add(hostname);
-  }
-  return result;
+  // The verdict is not remembered: a program may have put a check of its own in Node's place, at any time.
+  return checkServerIdentity(hostname, certificateForCheck(knownLeaf(der), presented));
 }
 
 function knownLeaf(der: Buffer): KnownLeaf {
   const found = known.find((leaf) => leaf.der.equals(der));
   if (found !== undefined) return found;
-  const leaf = {
-    der,
-    legacy: legacyCertificate(new X509Certificate(der)),
-    names: new Set<string>(),
-  };
+  const leaf = { der, legacy: legacyCertificate(new X509Certificate(der)) };
   if (known.length >= KNOWN_LIMIT) known.shift();
   known.push(leaf);
   return leaf;
@@ -118,11 +102,16 @@ function certificateForCheck(
   { legacy }: KnownLeaf,
   { detailed }: PresentedCertificate,
 ): PeerCertificate {
-  const { subject, issuer } = legacy;
-  // Copies: whoever checks may change what is passed.
-  return Object.defineProperty(
-    { ...legacy, subject: { ...subject }, issuer: { ...issuer } },
-    'issuerCertificate',
-    { get: () => detailed().issuerCertificate, enumerable: true, configurable: true },
-  );
+  const { subject, issuer, infoAccess, raw } = legacy;
+  return {
+    ...legacy,
+    // Copies: whoever checks may change what is passed.
+    subject: { ...subject },
+    issuer: { ...issuer },
+    ...(infoAccess && { infoAccess: { ...infoAccess } }),
+    raw: Buffer.from(raw),
+    get issuerCertificate() {
+      return detailed().issuerCertificate;
+    },
+  } as PeerCertificate;
 }

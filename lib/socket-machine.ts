@@ -40,6 +40,9 @@ export abstract class SocketMachine<Self> extends SocketFacts<Self> {
   #told: Suspension | undefined;
   #reading = false;
   #wantsRead = false;
+  /** A piece was read in this turn of the event loop; the rest follows in the next. */
+  #readsOn = false;
+  #turnAhead = false;
   #final: ((error?: Error | null) => void) | undefined;
   #advancing = false;
   #advanceAgain = false;
@@ -65,7 +68,7 @@ export abstract class SocketMachine<Self> extends SocketFacts<Self> {
 
   override _read(): void {
     this.#reading = true;
-    if (!this.exhausted) this.advance();
+    if (!this.exhausted && !this.#readsOn) this.advance();
   }
 
   /** As of `net.Socket`: with `onread` it holds up the callback as well. */
@@ -123,7 +126,7 @@ export abstract class SocketMachine<Self> extends SocketFacts<Self> {
       // A listener threw: what it kept from happening still has to.
       if (!completed) process.nextTick(() => this.advance());
       // Below the limit it flows even while nobody reads, so that its end is seen.
-      if (this.phase === 'handshake' || this.phase === 'open') {
+      if (!this.#readsOn && (this.phase === 'handshake' || this.phase === 'open')) {
         const exhausted = this.exhausted;
         // Unless the end is found now, which says so.
         if (this.#wantsRead) this.exhausted = true;
@@ -191,7 +194,7 @@ export abstract class SocketMachine<Self> extends SocketFacts<Self> {
   }
 
   #pumpReads(): void {
-    while (this.#reading && this.phase === 'open' && !this.exhausted) {
+    if (this.#reading && !this.exhausted && !this.#readsOn) {
       const result = this[CONNECTION].read(this.onRead?.target ?? freeSlab);
       this.exhausted = result.status === 'done' && this[CONNECTION].exhausted;
       this.#wantsRead = result.status === 'want-read';
@@ -210,8 +213,30 @@ export abstract class SocketMachine<Self> extends SocketFacts<Self> {
         // Also when a listener threw: the stream would not ask again by itself.
         if (goesOn) this.#reading = true;
       }
+      this.#readOn();
     }
     this.flush();
+  }
+
+  /**
+   * Others have a turn first: promises, timers, other connections. A server that sends faster than somebody
+   * reads would keep all of them waiting.
+   */
+  #readOn(): void {
+    if (this.phase !== 'open' || this.exhausted) return;
+    this.#readsOn = true;
+    if (this.#turnAhead) return;
+    this.#turnAhead = true;
+    setImmediate(() => {
+      this.#turnAhead = false;
+      this.turn();
+    });
+  }
+
+  /** @internal Goes on in a turn of its own. */
+  protected turn(): void {
+    this.#readsOn = false;
+    this.advance();
   }
 
   #pumpWrites(): void {

@@ -35,6 +35,8 @@ export class SocketTransport implements Transport {
   /** Our side has ended. */
   #finished = false;
   #state: 'open' | 'ended' | 'over' = 'open';
+  /** The peer sends no more behind what is there. */
+  #hungUp = false;
 
   private constructor(
     open: (onEvent: (events: number) => void) => NativeSocketTransport,
@@ -120,8 +122,10 @@ export class SocketTransport implements Transport {
   }
 
   rest(exhausted: boolean): void {
-    if (exhausted || this.#state === 'over') return;
-    const status = this.#native.receive(false);
+    // Whoever waits for an answer has to hear that it comes too late, also when the question is read last.
+    const all = this.#hungUp && this.#connection.waiting;
+    if ((exhausted && !all) || this.#state === 'over') return;
+    const status = this.#native.receive(all);
     if (status < 0) {
       this.#fail(systemError('read', status));
     } else if (status > 0 && this.#state === 'open') {
@@ -153,6 +157,7 @@ export class SocketTransport implements Transport {
     if ((events & SocketEvent.sent) !== 0) this.#sent();
     if (this.#state === 'over') return;
     const hungUp = (events & SocketEvent.hungUp) !== 0;
+    this.#hungUp ||= hungUp;
     // What there is can be no more than the kernel keeps; and whoever waits for an answer has to
     // hear that it comes too late.
     if (hungUp && this.#connection.waiting) this.#native.receive(true);

@@ -41,6 +41,8 @@ export class TLSSocket extends SocketMachine<TLSSocket> {
   /** @internal */
   protected override readonly [CONNECTION]: Connection;
   #renegotiating: ((error: Error | null) => void)[] = [];
+  /** Of the transport, for whoever has read what came before. */
+  #lostBy: Error | undefined;
   readonly #idle = new IdleTimer(() => this.emit('timeout'));
 
   private constructor(open: () => Duplex, options: ConnectionOptions) {
@@ -68,7 +70,7 @@ export class TLSSocket extends SocketMachine<TLSSocket> {
         received: () => {
           this.exhausted = false;
           this.touch();
-          this.advance();
+          this.turn();
         },
         ended: () => {
           this.exhausted = false;
@@ -305,7 +307,21 @@ export class TLSSocket extends SocketMachine<TLSSocket> {
     } else if (error !== undefined) {
       this.lastWords();
     }
-    if (!this.destroyed) this.destroy(error ?? this.disconnected());
+    if (this.destroyed || this.#readsRest(error)) return;
+    this.destroy(error ?? this.disconnected());
+  }
+
+  /** Whether what the server sent before its end is still to be read, as from a `net.Socket` that nobody reads. */
+  #readsRest(error: Error | undefined): boolean {
+    if (this.phase !== 'open' || this.writableLength > 0) return false;
+    if (!this[CONNECTION].closedByPeer) {
+      if (this[CONNECTION].unread === 0) return false;
+      this.#lostBy = error ?? this.disconnected();
+      this[CONNECTION].receiveEnd(error);
+    }
+    this.exhausted = false;
+    this.advance();
+    return true;
   }
 
   /** @internal A peer that is gone before the connection is secure is told of as node:tls does. */
@@ -314,6 +330,7 @@ export class TLSSocket extends SocketMachine<TLSSocket> {
     // With several servers around, the sentence alone does not tell which.
     Object.assign(error, this.#connectOptions);
     const truncated = error.reason === 'unexpected eof while reading';
+    if (truncated && this.#lostBy !== undefined) return this.#lostBy;
     return truncated && this.phase === 'handshake' ? this.disconnected() : error;
   }
 

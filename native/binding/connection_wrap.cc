@@ -117,6 +117,7 @@ Napi::Function ConnectionWrap::Define(Napi::Env env) {
           ExposeAlive<&Self::Receive>("receive"),
           ExposeAlive<&Self::ReceiveEnd>("receiveEnd"),
           ExposeAlive<&Self::Unread>("unread"),
+          ExposeAlive<&Self::ClosedByPeer>("closedByPeer"),
           ExposeAlive<&Self::Drain>("drain"),
           ExposeAlive<&Self::Handshake>("handshake"),
           ExposeAlive<&Self::Read>("read"),
@@ -196,6 +197,10 @@ Napi::Value ConnectionWrap::ReceiveEnd(const Napi::CallbackInfo& info) {
 Napi::Value ConnectionWrap::Unread(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(),
                            static_cast<double>(connection_->unread()));
+}
+
+Napi::Value ConnectionWrap::ClosedByPeer(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), connection_->closed_by_peer());
 }
 
 Napi::Value ConnectionWrap::Drain(const Napi::CallbackInfo& info) {

@@ -44,6 +44,7 @@ class ConnectionWrap : public Wrap<ConnectionWrap> {
   Napi::Value Receive(const Napi::CallbackInfo& info);
   Napi::Value ReceiveEnd(const Napi::CallbackInfo& info);
   Napi::Value Unread(const Napi::CallbackInfo& info);
+  Napi::Value ClosedByPeer(const Napi::CallbackInfo& info);
   Napi::Value Drain(const Napi::CallbackInfo& info);
 
   Napi::Value Handshake(const Napi::CallbackInfo& info);

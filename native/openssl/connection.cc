@@ -341,6 +341,12 @@ void Connection::BeginOwedRenegotiation() {
   incoming_blocked_ = false;
 }
 
+bool Connection::closed_by_peer() const {
+  // A fatal alert sets it as well.
+  return !failure_ &&
+         (SSL_get_shutdown(ssl_.get()) & SSL_RECEIVED_SHUTDOWN) != 0;
+}
+
 // The first one, or one within the connection that was begun or asked for.
 bool Connection::HandshakeUnderWay() const {
   return SSL_in_init(ssl_.get()) || SSL_renegotiate_pending(ssl_.get()) != 0;

@@ -107,6 +107,8 @@ class Connection {
   void ReceiveEnd();
   // Ciphertext that arrived and was not yet used.
   size_t unread() const { return incoming_.size(); }
+  // The peer sent close_notify, though a Read may still have to tell of it.
+  bool closed_by_peer() const;
   // For whoever receives into it without a copy, in place of Receive.
   ByteQueue& incoming() { return incoming_; }
   // Ciphertext for the peer: take it and send it after every operation.

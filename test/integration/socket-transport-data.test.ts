@@ -238,6 +238,166 @@ overDescriptors('a peer that resets', () => {
   });
 });
 
+describe('a peer that is faster than who reads', () => {
+  test('keeps neither promises nor timers waiting', async () => {
+    const MANY = 4 * 1024 * 1024;
+    await withServer(
+      (peer) => void peer.write(Buffer.alloc(MANY)),
+      async (server) => {
+        const socket = connect(to(server.port));
+        socket.pause();
+        await secured(socket);
+        await turns(20);
+        let received = 0;
+        let chunks = 0;
+        let most = 0;
+        let timers = 0;
+        const timer = setInterval(() => timers++, 0);
+        socket.on('data', (chunk: Buffer) => {
+          received += chunk.length;
+          chunks++;
+          most = Math.max(most, chunks);
+          void Promise.resolve().then(() => {
+            chunks = 0;
+          });
+          // As slow as the kernel is fast.
+          for (const until = performance.now() + 2; performance.now() < until; );
+        });
+        socket.resume();
+        const all = async () => {
+          while (received < MANY) await turns(1);
+        };
+        await within(all(), 'all of it', 15_000);
+        clearInterval(timer);
+        expect(most).toBe(1);
+        expect(timers).toBeGreaterThan(10);
+        socket.destroy();
+      },
+    );
+  });
+
+  test.each(['auto', 'stream'] as const)(
+    'is stopped by who only keeps what came, %s',
+    async (transport) => {
+      await withServer(
+        (peer) => void peer.write(Buffer.alloc(8 * 1024 * 1024)),
+        async (server) => {
+          const socket = connect({ ...to(server.port), transport });
+          socket.on('data', async () => {
+            await null;
+            socket.pause();
+          });
+          await secured(socket);
+          const pausing = async () => {
+            while (!socket.isPaused()) await turns(1);
+          };
+          await within(pausing(), 'pause');
+          await turns(20);
+          // One piece, and as much as a stream keeps for who does not read.
+          expect(socket.bytesRead).toBeLessThan(512 * 1024);
+          socket.destroy();
+        },
+      );
+    },
+  );
+});
+
+describe('a chunk', () => {
+  test.each([1, 5_000, 16_384, 65_536, 100_000])(
+    'of %i bytes brings nothing else along in its ArrayBuffer',
+    async (size) => {
+      await withServer(
+        (peer) => void peer.write(Buffer.alloc(size, 'x')),
+        async (server) => {
+          const socket = connect(to(server.port));
+          const buffers: ArrayBufferLike[] = [];
+          socket.on('data', (chunk: Buffer) => {
+            expect(chunk.buffer.byteLength).toBe(chunk.length);
+            buffers.push(chunk.buffer);
+          });
+          await readBytes(socket, size);
+          expect(new Set(buffers).size).toBe(buffers.length);
+          await hangUp(socket);
+        },
+      );
+    },
+  );
+});
+
+describe('a peer that resets before its data is read', () => {
+  const ways = (['auto', 'stream'] as const).flatMap((transport) =>
+    [5_000, 30_000, 60_000].map((size) => ({ transport, size })),
+  );
+
+  /** Paused, while `size` bytes, and close_notify if `ends`, arrive and then a reset. */
+  async function paused(
+    { transport, size }: (typeof ways)[number],
+    ends: boolean,
+    use: (socket: TLSSocket) => Promise<void>,
+  ): Promise<void> {
+    const bytes = Buffer.alloc(size, 'x');
+    const onConnection = (peer: NodeTLSSocket) =>
+      void setImmediate(() => {
+        if (ends) peer.end(bytes);
+        else peer.write(bytes, () => peer.destroy());
+      });
+    await withServer(onConnection, async (server) => {
+      let passed = () => {};
+      const all = new Promise<void>((resolve) => {
+        passed = resolve;
+      });
+      const relay = await startRawServer((client) => {
+        // Nothing may wait in the kernel, where a reset would drop it.
+        client.setNoDelay();
+        const target = net.connect({ port: server.port, host: '127.0.0.1' });
+        client.pipe(target);
+        target.pipe(client, { end: false });
+        target.once('end', passed);
+      });
+      const socket = connect({ ...to(relay.port), transport });
+      socket.pause();
+      await secured(socket);
+      await within(all, 'data');
+      (relay.sockets[0] as Socket).resetAndDestroy();
+      await turns(20);
+      await use(socket);
+      socket.destroy();
+      await relay.close();
+    });
+  }
+
+  test.each(ways)('and had said all: all is read, and the end, $transport, $size', async (way) => {
+    await paused(way, true, async (socket) => {
+      const seen = record(socket, ['error', 'end', 'close']);
+      const closed = next(socket, 'close');
+      const all = readAll(socket);
+      // A listener alone does not undo pause().
+      socket.resume();
+      expect((await all).length).toBe(way.size);
+      await closed;
+      expect(seen).toEqual(['end', 'close false']);
+    });
+  });
+
+  test.each(ways.filter(({ size }) => size > 30_000))(
+    'and had not: what came is read, and then the error, $transport, $size',
+    async (way) => {
+      await paused(way, false, async (socket) => {
+        const seen = record(socket, ['error', 'end', 'close']);
+        const closed = next(socket, 'close');
+        let count = 0;
+        socket.on('data', (chunk: Buffer) => {
+          count += chunk.length;
+        });
+        socket.resume();
+        await closed;
+        expect(seen).toEqual(['error ECONNRESET', 'close true']);
+        expect(count).toBe(way.size);
+      });
+    },
+  );
+});
+
 overDescriptors('the ends', () => {
   test('after our end the server may go on', async () => {
     const reply = randomBytes(1024 * 1024);

@@ -9,6 +9,8 @@ import { pki, to, turns } from './stream-helpers';
 
 /** More than is received ahead; the kernel holds the rest, and the server's end behind it. */
 const BEHIND = 110_000;
+/** Of tcpConnection(). */
+const CLOSE_WAIT = 8;
 
 let server: PythonServer;
 
@@ -60,5 +62,32 @@ overDescriptors('with more than 64 KiB behind its request the server goes', () =
     await turns();
     expect(socket.closed).toBe(true);
     if (how === 'fin') expect(error.message).toContain('was not answered yet');
+  });
+
+  test('before anybody reads as far as the request: the signal aborts as soon as it is asked', async () => {
+    const asked = deferred<AbortSignal>();
+    const socket = connect({
+      ...to(server.port),
+      clientCertTimeout: 0,
+      clientCertCallback: (_request, { signal }) => {
+        asked.resolve(signal);
+        return new Promise(() => {});
+      },
+    });
+    await secured(socket);
+    const failed = endedBy(socket);
+    socket.pause();
+    // All of it fits what is received ahead and the kernel's own buffer, the end included.
+    socket.write('source 20000\nask-then-source 70000\nfin\n');
+    const hasEnded = async () => {
+      while (tcpConnection(socket.localPort ?? 0, server.port)?.state !== CLOSE_WAIT)
+        await turns(1);
+    };
+    await within("the server's end", hasEnded());
+    await turns();
+    socket.resume();
+    const signal = await within('question', asked.promise);
+    if (!signal.aborted) await within('abort', once(signal, 'abort'), 2_000);
+    expect((await failed).code).toBe('ECONNRESET');
   });
 });

@@ -4,6 +4,8 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 interface TcpConnection {
   /** Names the socket in `/proc/self/fd`; 0 once nobody has it. */
   readonly inode: number;
+  /** 1: established; 8: the peer has ended (CLOSE_WAIT). */
+  readonly state: number;
   /** Bytes that the process has not read. */
   readonly unread: number;
   /** 2: keep-alive. */
@@ -16,11 +18,12 @@ interface TcpConnection {
 export function tcpConnection(local: number, remote: number): TcpConnection | undefined {
   const port = (address = '') => Number.parseInt(address.split(':')[1] ?? '', 16);
   for (const line of readFileSync('/proc/net/tcp', 'utf8').split('\n').slice(1)) {
-    const [, from, to, , queues = '', timer = '', , , , inode] = line.trim().split(/\s+/);
+    const [, from, to, state = '', queues = '', timer = '', , , , inode] = line.trim().split(/\s+/);
     if (port(from) !== local || port(to) !== remote) continue;
     const [kind, due] = timer.split(':').map((part) => Number.parseInt(part, 16));
     return {
       inode: Number(inode),
+      state: Number.parseInt(state, 16),
       unread: port(queues),
       timer: kind ?? 0,
       due: (due ?? 0) / 100,
