@@ -100,7 +100,10 @@ export class LateStream extends Duplex {
   }
 
   override _final(callback: Done): void {
-    this.#whenOpen((tls) => tls.end(() => callback()));
+    this.#whenOpen((tls) => {
+      if (tls.writableFinished) callback();
+      else tls.end(() => callback());
+    });
   }
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
@@ -121,7 +124,13 @@ export class LateStream extends Duplex {
     }
     let tls: TLSSocket;
     try {
-      tls = connect({ ...address, ...this.#options, socket: this.#raw } as ConnectionOptions);
+      tls = connect({
+        ...address,
+        ...this.#options,
+        socket: this.#raw,
+        // When to end is for us to say: whoever has not read the server's end may still write.
+        allowHalfOpen: true,
+      } as ConnectionOptions);
     } catch (error) {
       this.#raw.destroy();
       this.destroy(error as Error);
@@ -131,7 +140,10 @@ export class LateStream extends Duplex {
     tls.on('data', (chunk: Buffer) => this.push(this.fromServer(chunk)) || tls.pause());
     tls.on('end', () => this.push(null));
     tls.on('error', (error: Error) => this.destroy(error));
-    tls.on('close', () => this.destroy());
+    tls.on('close', () => {
+      // Of what came to its end the rest is here, perhaps unread.
+      if (!tls.readableEnded || !tls.writableFinished) this.destroy();
+    });
     tls.once('secureConnect', () => this.emit('connect'));
     this.#waiting?.(tls);
     this.#waiting = undefined;

@@ -5,7 +5,7 @@ import net, { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import tls from 'node:tls';
-import type { ClientCertCallback } from '../../lib/index';
+import type { ClientCertCallback, TLSSocket } from '../../lib/index';
 import { type DriverStreamOptions, mysqlStream, postgresStream } from '../../lib/starttls';
 import { deferred, later, within } from '../support/client';
 import { loadPki } from '../support/pki';
@@ -126,6 +126,48 @@ test('who does not read is not sent more than there is room for', async () => {
   }
   expect(one.readableLength).toBeLessThan(1024 * 1024);
   expect((await endOf(one)).equals(data)).toBe(true);
+});
+
+test.each([1_000, 100_000])(
+  'who reads slowly gets all %i bytes of a server that has ended, and its end',
+  async (size) => {
+    const data = randomBytes(size);
+    const finished = deferred();
+    const { port } = await startServer((secure) => {
+      setImmediate(() => secure.end(data, finished.resolve));
+    });
+    const one = stream().connect(port, '127.0.0.1').pause();
+    const closed = once(one, 'close');
+    await within('finish', finished.promise);
+    const chunks: Buffer[] = [];
+    // Time enough, before each, to be destroyed in.
+    await later(null, 40);
+    for await (const chunk of one) {
+      chunks.push(chunk);
+      await later(null, 10);
+    }
+    expect(Buffer.concat(chunks).equals(data)).toBe(true);
+    await within('close', closed);
+  },
+);
+
+test('what is written to a server that has ended, before its end is read, arrives', async () => {
+  const heard = deferred<Buffer>();
+  const { port } = await startServer(
+    (secure) => {
+      endOf(secure).then(heard.resolve, heard.reject);
+      setImmediate(() => secure.end('bye'));
+    },
+    undefined,
+    true,
+  );
+  const one = stream().connect(port, '127.0.0.1').pause();
+  await within('connect', once(one, 'connect'));
+  await within('end', once(one.secureSocket as TLSSocket, 'end'));
+  await later(null, 10);
+  one.write('more');
+  expect(String(await endOf(one.resume()))).toBe('bye');
+  expect(String(await within('data', heard.promise))).toBe('more');
 });
 
 test('a server that ends: so do we, and close', async () => {
