@@ -101,8 +101,9 @@ export class LateStream extends Duplex {
 
   override _final(callback: Done): void {
     this.#whenOpen((tls) => {
+      const ended: Done = (error) => (error ? this.destroy(tls.errored ?? undefined) : callback());
       if (tls.writableFinished) callback();
-      else tls.end(() => callback());
+      else tls.end(ended as () => void);
     });
   }
 

@@ -192,6 +192,46 @@ test('whoever destroys the TLS connection destroys the stream', async () => {
   await within('close', once(one, 'close'));
 });
 
+test('whoever ends the TLS connection ends the stream', async () => {
+  const { port } = await startServer((secure) => void secure.resume());
+  const one = stream().connect(port, '127.0.0.1').resume();
+  const closed = once(one, 'close');
+  await within('connect', once(one, 'connect'));
+  one.secureSocket?.end();
+  await within('close', closed);
+  expect(one.writableFinished).toBe(true);
+});
+
+test('end() calls back with what kept it from ending', async () => {
+  const { port } = await startServer(() => {});
+  const one = stream({ ca: undefined });
+  const errors: unknown[] = [];
+  one.on('error', (error) => errors.push(error));
+  const called = deferred<unknown>();
+  one.end(called.resolve);
+  one.connect(port, '127.0.0.1');
+  expect(await within('callback', called.promise)).toMatchObject({
+    code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  });
+  expect(one.writableFinished).toBe(false);
+  expect(errors).toEqual([await called.promise]);
+});
+
+test('end() calls back with an error when the TLS connection is destroyed over it', async () => {
+  const { asked, clientCertCallback } = pending();
+  const { port } = await startServer(() => {});
+  const one = stream({ clientCertCallback });
+  const called = deferred<unknown>();
+  one.end(called.resolve);
+  one.connect(port, '127.0.0.1');
+  await within('question', asked);
+  // Rejects with an 'error', which there is no reason for.
+  const closed = once(one, 'close');
+  one.secureSocket?.destroy();
+  expect(await within('callback', called.promise)).toMatchObject({ code: 'ERR_STREAM_DESTROYED' });
+  await within('close', closed);
+});
+
 test('a server that resets: an error, once', async () => {
   const { port, accepted } = await startServer(() => {});
   const one = stream().connect(port, '127.0.0.1');
