@@ -1,4 +1,4 @@
-import { type NetConnectOpts, Socket, type SocketConnectOpts } from 'node:net';
+import { Socket, type SocketConnectOpts } from 'node:net';
 import { Duplex } from 'node:stream';
 import type { DetailedPeerCertificate, PeerCertificate } from 'node:tls';
 import { connect } from '../connect';
@@ -8,6 +8,9 @@ import { type StartTlsProtocol, type UpgradeOptions, upgrade } from './upgrade';
 
 /** Options of `connect()` but for the stream's life, which is its driver's business. */
 export type DriverStreamOptions = Omit<ConnectionOptions, 'socket' | 'timeout' | 'signal'>;
+
+/** All three, so that each goes before the options. */
+export type Address = Record<'host' | 'port' | 'path', string | number | null | undefined>;
 
 type Done = (error?: Error | null) => void;
 
@@ -62,10 +65,14 @@ export class LateStream extends Duplex {
     return this;
   }
 
-  /** @internal Connects, and goes over to TLS. What fails destroys the stream. */
+  /**
+   * @internal Connects, and goes over to TLS. What fails destroys the stream.
+   *
+   * @param address - Whom the server has to be as well, unless there is a `servername`.
+   */
   protected start(
     protocol: StartTlsProtocol,
-    address: NetConnectOpts,
+    address: Address,
     onGreeting?: UpgradeOptions['onGreeting'],
   ): void {
     this.#raw.connect(address as SocketConnectOpts);
@@ -118,7 +125,7 @@ export class LateStream extends Duplex {
     else action(this.#tls);
   }
 
-  #secure(address: NetConnectOpts): void {
+  #secure(address: Address): void {
     if (this.destroyed) {
       this.#raw.destroy();
       return;
@@ -126,8 +133,8 @@ export class LateStream extends Duplex {
     let tls: TLSSocket;
     try {
       tls = connect({
-        ...address,
         ...this.#options,
+        ...address,
         socket: this.#raw,
         // When to end is for us to say: whoever has not read the server's end may still write.
         allowHalfOpen: true,

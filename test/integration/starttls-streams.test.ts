@@ -296,6 +296,40 @@ test('options that are wrong: an error of the stream', async () => {
   expect(error).toBeInstanceOf(TypeError);
 });
 
+describe('whom the server has to be', () => {
+  const options = { host: 'other.example', port: 1, path: 'nowhere' };
+  const identityOf = async (
+    more: DriverStreamOptions,
+    dialled: (one: ReturnType<typeof stream>) => void,
+  ) => {
+    const judged = deferred<string>();
+    const checkServerIdentity = (name: string) => {
+      judged.resolve(name);
+      return undefined;
+    };
+    dialled(stream({ servername: undefined, checkServerIdentity, ...more }));
+    return within('server', judged.promise);
+  };
+
+  test('the host that the driver connects to, whatever the options say', async () => {
+    const { port } = await startServer(() => {});
+    expect(await identityOf(options, (one) => one.connect(port, 'localhost'))).toBe('localhost');
+    expect(await identityOf(options, (one) => one.connect(port, '127.0.0.1'))).toBe('127.0.0.1');
+  });
+
+  test('on a Unix domain socket, localhost', async () => {
+    const path = join(tmpdir(), `tls-client-cert-${process.pid}-identity`);
+    await startServer(() => {}, { path });
+    expect(await identityOf(options, (one) => one.connect(path))).toBe('localhost');
+  });
+
+  test('the servername, where there is one', async () => {
+    const { port } = await startServer(() => {});
+    const named = { ...options, servername: 'third.example' };
+    expect(await identityOf(named, (one) => one.connect(port, '127.0.0.1'))).toBe('third.example');
+  });
+});
+
 test('MySQL: nobody there', async () => {
   const server = net.createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
