@@ -17,7 +17,7 @@ export interface UpgradeOptions {
   /**
    * SMTP, IMAP and MySQL: called with what the server greeted us with. It will not do so again, and a driver that
    * takes the connection over may wait for it. For MySQL, the answer of a driver that it was given to may be
-   * returned, as a promise too: its head is sent as the SSLRequest.
+   * returned, as a promise too: what its head says is sent as the SSLRequest.
    */
   onGreeting?: ((greeting: Buffer) => undefined | Uint8Array | Promise<Uint8Array>) | undefined;
 }
@@ -34,7 +34,8 @@ const MAX_TIMEOUT = 2 ** 31 - 1;
  *   promise rejects, it is destroyed.
  * @throws TLSClientCertError `ERR_STARTTLS_REFUSED` when the server does not offer TLS; `ERR_STARTTLS_FAILED` when it
  *   says something else, closes, takes too long, says too much or says something behind its answer (`reason`); what
- *   the socket fails with; what the signal was aborted with.
+ *   the socket fails with; what the signal was aborted with; `ERR_STARTTLS_DRIVER` when what `onGreeting` returns for
+ *   MySQL is no answer of the protocol since 4.1, so that its head is not for others to read.
  * @throws TypeError `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`; RangeError `ERR_OUT_OF_RANGE`; all as rejections.
  */
 export async function upgrade<Socket extends Duplex>(

@@ -6,7 +6,8 @@ import fc from 'fast-check';
 import { connect } from '../../lib/index';
 import { type StartTlsProtocol, type UpgradeOptions, upgrade } from '../../lib/starttls';
 import { Renumbering } from '../../lib/starttls/mysql-packets';
-import { deferred, hangUp, later, secured, within } from '../support/client';
+import { hangUp, later, secured, within } from '../support/client';
+import { mysqlGreeting } from '../support/mysql-greeting';
 import { loadPki } from '../support/pki';
 
 const pki = loadPki();
@@ -27,19 +28,8 @@ const LDAP_REQUEST = exactly(
   ]),
 );
 const SSL_REQUEST = exactly(Buffer.from('0000000804d2162f', 'hex'));
-/** Of a MySQL server with that low half of its capabilities. */
-function mysqlGreeting(capabilities: number): Buffer {
-  const payload = Buffer.concat([
-    Buffer.from('\x0a5.7.0-test\0'),
-    Buffer.alloc(4 + 8 + 1),
-    Buffer.from([capabilities & 0xff, capabilities >> 8]),
-    Buffer.alloc(30),
-  ]);
-  return Buffer.concat([Buffer.from([payload.length, 0, 0, 0]), payload]);
-}
 const STARTTLS: Heard = (heard) => heard.toString().endsWith('STARTTLS\r\n');
-const MYSQL_TLS = 0x0a00;
-const MYSQL_GREETING = mysqlGreeting(MYSQL_TLS);
+const MYSQL_GREETING = mysqlGreeting(0x0a00);
 const MYSQL_REQUEST: Heard = (heard) =>
   heard.length === 36 &&
   heard.readUInt32BE(0) === 0x20000001 &&
@@ -232,22 +222,6 @@ describe('a server that goes over to TLS', () => {
       expect(String(said)).toBe('true client ec256');
       await hangUp(socket);
     });
-  });
-
-  test('MySQL is asked under the head of what the driver answers', async () => {
-    const answer = Buffer.alloc(100, 0x5a);
-    const port = await play(
-      [MYSQL_GREETING, exactly(Buffer.concat([Buffer.from([32, 0, 0, 1]), Buffer.alloc(32, 'Z')]))],
-      encrypted,
-    );
-    const greeted = deferred<Buffer>();
-    const onGreeting = (greeting: Buffer) => {
-      greeted.resolve(greeting);
-      return later(answer, 5);
-    };
-    const socket = await within('TLS', upgrade('mysql', dial(port), { onGreeting }));
-    expect(await greeted.promise).toEqual(MYSQL_GREETING);
-    socket.destroy();
   });
 
   test.each<[StartTlsProtocol, Script, string]>([
