@@ -385,24 +385,6 @@ test('a socket that is gone already', async () => {
   await expect(upgrade('ldap', socket)).rejects.toMatchObject({ reason: 'closed' });
 });
 
-test.each<[unknown, UpgradeOptions, string]>([
-  ['pop3', {}, 'ERR_INVALID_ARG_VALUE'],
-  ['toString', {}, 'ERR_INVALID_ARG_VALUE'],
-  [1, {}, 'ERR_INVALID_ARG_TYPE'],
-  ['smtp', { timeout: '1' as never }, 'ERR_INVALID_ARG_TYPE'],
-  ['smtp', { timeout: 0 }, 'ERR_OUT_OF_RANGE'],
-  ['smtp', { timeout: 2 ** 31 }, 'ERR_OUT_OF_RANGE'],
-  ['smtp', { name: 1 as never }, 'ERR_INVALID_ARG_TYPE'],
-  ['smtp', { name: 'me\r\nQUIT' }, 'ERR_INVALID_ARG_VALUE'],
-  ['smtp', { name: '' }, 'ERR_INVALID_ARG_VALUE'],
-])('wrong arguments: %s, %j', async (protocol, options, code) => {
-  const socket = new net.Socket();
-  await expect(upgrade(protocol as StartTlsProtocol, socket, options)).rejects.toMatchObject({
-    code,
-  });
-  expect(socket.listenerCount('data')).toBe(0);
-});
-
 test('packets are numbered anew however they are cut', () => {
   const packets = fc.array(fc.tuple(fc.nat(255), fc.uint8Array({ minLength: 0, maxLength: 300 })));
   const written = (numbered: [number, Uint8Array][], by: number) =>
