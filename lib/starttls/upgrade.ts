@@ -34,7 +34,7 @@ const NAME = /^[\x21-\x7e]{1,255}$/;
  * Says what a protocol wants said in plaintext before TLS: PostgreSQL's SSLRequest, MySQL's greeting and
  * SSLRequest, STARTTLS of SMTP (RFC 3207) and IMAP (RFC 9051), LDAP's StartTLS (RFC 4511, section 4.14).
  *
- * @param socket - Nobody else may read or write it meanwhile. It may still be connecting.
+ * @param socket - Nobody else may read or write it meanwhile, nor set an encoding. It may still be connecting.
  * @returns `socket`, once the server expects a handshake on it: pass it to `connect({ socket })`. When the
  *   promise rejects, for whatever reason, it is destroyed.
  * @throws TLSClientCertError `ERR_STARTTLS_REFUSED` when the server does not offer TLS; `ERR_STARTTLS_FAILED` when it

@@ -69,6 +69,30 @@ test.each([undefined, null, {}])('no socket: %j', async (socket) => {
   });
 });
 
+describe('a socket that gives text in place of bytes', () => {
+  const refusal = {
+    code: 'ERR_INVALID_ARG_VALUE',
+    message: expect.stringContaining('setEncoding'),
+  };
+
+  test('from the beginning', async () => {
+    const { socket } = await dialSmtp();
+    await expect(
+      within('rejection', upgrade('smtp', socket.setEncoding('utf8'))),
+    ).rejects.toMatchObject(refusal);
+    expect(socket.destroyed).toBe(true);
+  });
+
+  test('all at once', async () => {
+    const { socket } = await dialSmtp();
+    const onGreeting = () => void socket.setEncoding('utf8');
+    await expect(upgrade('smtp', socket, { name: 'me', onGreeting })).rejects.toMatchObject(
+      refusal,
+    );
+    expect(socket.destroyed).toBe(true);
+  });
+});
+
 describe('a name that no server would take', () => {
   test('is nothing to a protocol without one', async () => {
     const socket = await dial((served) => served.once('data', () => served.write('S')));
