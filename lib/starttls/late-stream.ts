@@ -146,7 +146,11 @@ export class LateStream extends Duplex {
     }
     this.#tls = tls;
     tls.on('data', (chunk: Buffer) => this.push(this.fromServer(chunk)) || tls.pause());
-    tls.on('end', () => this.push(null));
+    tls.on('end', () => {
+      this.push(null);
+      // As net.Socket: 'end' comes even if nobody reads.
+      this.read(0);
+    });
     tls.on('error', (error: Error) => this.destroy(error));
     tls.on('close', () => {
       // Of what came to its end the rest is here, perhaps unread.

@@ -184,6 +184,15 @@ test('a server that ends: so do we, and close', async () => {
   expect(one.writableFinished).toBe(true);
 });
 
+test('a server that ends without a word: so do we, even if nobody reads', async () => {
+  const { port } = await startServer((secure) => void setImmediate(() => secure.end()));
+  const one = stream().connect(port, '127.0.0.1').pause();
+  const ended = once(one, 'end');
+  const closed = once(one, 'close');
+  await within('end', ended);
+  await within('close', closed);
+});
+
 test('whoever destroys the TLS connection destroys the stream', async () => {
   const { port } = await startServer(() => {});
   const one = stream().connect(port, '127.0.0.1');
