@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
-import { TLSClientCertError } from '../errors';
+import { types } from 'node:util';
+import { invalidArgValue, TLSClientCertError } from '../errors';
 
 /** What all the server says in plaintext may come to. The longest honest preambles have some hundred bytes. */
 const MAX_BYTES = 64 * 1024;
@@ -17,9 +18,13 @@ export class Dialogue {
   #total = 0;
   #changed: () => void = () => {};
   #failure: Error | undefined;
-  readonly #onData = (chunk: Uint8Array) => {
+  readonly #onData = (chunk: unknown) => {
     // Until more is wanted. What the stream has not handed over yet is not ours to judge.
     this.#stream.pause();
+    if (!types.isUint8Array(chunk)) {
+      this.fail(notBytes());
+      return;
+    }
     this.#received = Buffer.concat([this.#received, chunk]);
     this.#total += chunk.length;
     if (this.#total > MAX_BYTES) this.fail(failed('too-long', `said more than ${MAX_BYTES} bytes`));
@@ -35,7 +40,8 @@ export class Dialogue {
     stream.on('error', this.#onError);
     stream.on('end', this.#onClose);
     stream.on('close', this.#onClose);
-    if (stream.errored) this.fail(stream.errored);
+    if (stream.readableEncoding) this.fail(notBytes());
+    else if (stream.errored) this.fail(stream.errored);
     else if (stream.destroyed || stream.readableEnded) this.#onClose();
   }
 
@@ -119,6 +125,10 @@ export class Dialogue {
       look();
     });
   }
+}
+
+function notBytes(): TypeError {
+  return invalidArgValue('socket', 'must give bytes, not text: do not call its setEncoding()');
 }
 
 /** `what` goes on from "the server". */

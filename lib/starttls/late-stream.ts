@@ -1,4 +1,4 @@
-import { type NetConnectOpts, Socket, type SocketConnectOpts } from 'node:net';
+import { Socket, type SocketConnectOpts } from 'node:net';
 import { Duplex } from 'node:stream';
 import type { DetailedPeerCertificate, PeerCertificate } from 'node:tls';
 import { connect } from '../connect';
@@ -8,6 +8,9 @@ import { type StartTlsProtocol, type UpgradeOptions, upgrade } from './upgrade';
 
 /** Options of `connect()` but for the stream's life, which is its driver's business. */
 export type DriverStreamOptions = Omit<ConnectionOptions, 'socket' | 'timeout' | 'signal'>;
+
+/** All three, so that each goes before the options. */
+export type Address = Record<'host' | 'port' | 'path', string | number | null | undefined>;
 
 type Done = (error?: Error | null) => void;
 
@@ -62,10 +65,14 @@ export class LateStream extends Duplex {
     return this;
   }
 
-  /** @internal Connects, and goes over to TLS. What fails destroys the stream. */
+  /**
+   * @internal Connects, and goes over to TLS. What fails destroys the stream.
+   *
+   * @param address - Whom the server has to be as well, unless there is a `servername`.
+   */
   protected start(
     protocol: StartTlsProtocol,
-    address: NetConnectOpts,
+    address: Address,
     onGreeting?: UpgradeOptions['onGreeting'],
   ): void {
     this.#raw.connect(address as SocketConnectOpts);
@@ -100,7 +107,11 @@ export class LateStream extends Duplex {
   }
 
   override _final(callback: Done): void {
-    this.#whenOpen((tls) => tls.end(() => callback()));
+    this.#whenOpen((tls) => {
+      const ended: Done = (error) => (error ? this.destroy(tls.errored ?? undefined) : callback());
+      if (tls.writableFinished) callback();
+      else tls.end(ended as () => void);
+    });
   }
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
@@ -114,14 +125,20 @@ export class LateStream extends Duplex {
     else action(this.#tls);
   }
 
-  #secure(address: NetConnectOpts): void {
+  #secure(address: Address): void {
     if (this.destroyed) {
       this.#raw.destroy();
       return;
     }
     let tls: TLSSocket;
     try {
-      tls = connect({ ...address, ...this.#options, socket: this.#raw } as ConnectionOptions);
+      tls = connect({
+        ...this.#options,
+        ...address,
+        socket: this.#raw,
+        // When to end is for us to say: whoever has not read the server's end may still write.
+        allowHalfOpen: true,
+      } as ConnectionOptions);
     } catch (error) {
       this.#raw.destroy();
       this.destroy(error as Error);
@@ -129,9 +146,16 @@ export class LateStream extends Duplex {
     }
     this.#tls = tls;
     tls.on('data', (chunk: Buffer) => this.push(this.fromServer(chunk)) || tls.pause());
-    tls.on('end', () => this.push(null));
+    tls.on('end', () => {
+      this.push(null);
+      // As net.Socket: 'end' comes even if nobody reads.
+      this.read(0);
+    });
     tls.on('error', (error: Error) => this.destroy(error));
-    tls.on('close', () => this.destroy());
+    tls.on('close', () => {
+      // Of what came to its end the rest is here, perhaps unread.
+      if (!tls.readableEnded || !tls.writableFinished) this.destroy();
+    });
     tls.once('secureConnect', () => this.emit('connect'));
     this.#waiting?.(tls);
     this.#waiting = undefined;

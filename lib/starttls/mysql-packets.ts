@@ -5,6 +5,10 @@ import { type Dialogue, unexpected } from './dialogue';
 export const HEADER_LENGTH = 4;
 /** Capabilities, largest packet, character set, and 23 bytes of nothing: what an SSLRequest is. */
 const SSL_REQUEST_LENGTH = 32;
+/** Of which these say something. */
+const SAYING = { from: HEADER_LENGTH, to: HEADER_LENGTH + 9 };
+/** Where MariaDB has more capabilities, which a client without CLIENT_LONG_PASSWORD may say. */
+const MARIADB = { from: HEADER_LENGTH + 28, to: HEADER_LENGTH + 32 };
 const MAX_GREETING = 16 * 1024;
 const PROTOCOL_VERSION = 10;
 const ERROR_PACKET = 0xff;
@@ -43,11 +47,22 @@ export function serverOffersTls(greeting: Buffer): boolean {
   return (greeting.readUInt16LE(capabilities) & CLIENT_SSL) !== 0;
 }
 
-/** The head of a driver's own answer, where there is one: the server holds the driver to what it says. */
+/**
+ * The head of a driver's own answer, where there is one: the server holds the driver to what it says.
+ * https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase_packets_protocol_ssl_request.html,
+ * https://mariadb.com/kb/en/connection/#sslrequest-packet
+ *
+ * @throws TLSClientCertError `ERR_STARTTLS_DRIVER`
+ */
 export function sslRequest(answer: unknown): Buffer {
   const packet = Buffer.alloc(HEADER_LENGTH + SSL_REQUEST_LENGTH);
   if (answer instanceof Uint8Array) {
-    packet.set(answer.subarray(HEADER_LENGTH, packet.length), HEADER_LENGTH);
+    const capabilities = capabilitiesOf(answer);
+    packet.set(answer.subarray(SAYING.from, SAYING.to), SAYING.from);
+    packet.writeUInt32LE((capabilities | CLIENT_SSL) >>> 0, HEADER_LENGTH);
+    if ((capabilities & CLIENT_LONG_PASSWORD) === 0) {
+      packet.set(answer.subarray(MARIADB.from, MARIADB.to), MARIADB.from);
+    }
   } else {
     packet.writeUInt32LE(CAPABILITIES, HEADER_LENGTH);
     packet.writeUInt32LE(MAX_PACKET, HEADER_LENGTH + 4);
@@ -58,6 +73,27 @@ export function sslRequest(answer: unknown): Buffer {
   return packet;
 }
 
+/** Of an answer whose head has nothing in it that is to be secret: an older one has the user's name there. */
+function capabilitiesOf(answer: Uint8Array): number {
+  const bytes = Buffer.from(answer.buffer, answer.byteOffset, answer.byteLength);
+  if (bytes.length < HEADER_LENGTH + SSL_REQUEST_LENGTH) throw noAnswer();
+  const capabilities = bytes.readUInt32LE(HEADER_LENGTH);
+  if ((capabilities & CLIENT_PROTOCOL_41) === 0) {
+    throw new TLSClientCertError(
+      'ERR_STARTTLS_DRIVER',
+      "The driver's answer to MySQL's greeting lacks CLIENT_PROTOCOL_41: have it speak the protocol of MySQL 4.1",
+    );
+  }
+  return capabilities;
+}
+
+function noAnswer(): TLSClientCertError {
+  return new TLSClientCertError(
+    'ERR_STARTTLS_DRIVER',
+    "The driver's first packet is not the answer to MySQL's greeting: turn its own TLS off",
+  );
+}
+
 /**
  * What a driver that knows nothing of TLS answers to the greeting, as it has to be for a server that does: it
  * says so, too.
@@ -66,13 +102,8 @@ export function sslRequest(answer: unknown): Buffer {
  */
 export function announcingTls(answer: Uint8Array): Buffer {
   const packet = Buffer.from(answer);
-  if (packet.length <= HEADER_LENGTH + SSL_REQUEST_LENGTH || packet[3] !== 1) {
-    throw new TLSClientCertError(
-      'ERR_STARTTLS_DRIVER',
-      "The driver's first packet is not the answer to MySQL's greeting: turn its own TLS off",
-    );
-  }
-  packet.writeUInt32LE((packet.readUInt32LE(HEADER_LENGTH) | CLIENT_SSL) >>> 0, HEADER_LENGTH);
+  if (packet.length <= HEADER_LENGTH + SSL_REQUEST_LENGTH || packet[3] !== 1) throw noAnswer();
+  packet.writeUInt32LE((capabilitiesOf(packet) | CLIENT_SSL) >>> 0, HEADER_LENGTH);
   return packet;
 }
 

@@ -1,4 +1,3 @@
-import type { NetConnectOpts } from 'node:net';
 import { type DriverStreamOptions, LateStream } from './late-stream';
 import { announcingTls, Renumbering } from './mysql-packets';
 
@@ -25,8 +24,7 @@ class MysqlStream extends LateStream {
     // Whoever fails before there is a greeting does not wait for it.
     answer.catch(() => {});
     const { host, port, path } = options;
-    const address = (path ? { path } : { host, port }) as NetConnectOpts;
-    this.start('mysql', address, (greeting) => {
+    this.start('mysql', { host, port, path }, (greeting) => {
       this.push(greeting);
       return answer;
     });

@@ -1,4 +1,3 @@
-import type { NetConnectOpts } from 'node:net';
 import { type DriverStreamOptions, LateStream } from './late-stream';
 
 class PostgresStream extends LateStream {
@@ -7,7 +6,9 @@ class PostgresStream extends LateStream {
     const path = typeof portOrPath === 'string' && !/^\d+$/.test(portOrPath);
     this.start(
       'postgres',
-      (path ? { path: portOrPath } : { port: Number(portOrPath), host }) as NetConnectOpts,
+      path
+        ? { path: portOrPath, host: undefined, port: undefined }
+        : { path: undefined, host, port: Number(portOrPath) },
     );
     return this;
   }
@@ -20,9 +21,10 @@ class PostgresStream extends LateStream {
  * const pool = new Pool({ host, port, user, stream: () => postgresStream({ ca, clientCertCallback }) });
  * ```
  *
- * The driver says where to connect; the server's name is that host, unless `servername` says otherwise.
+ * The driver says where to connect; the server has to be that host (on a Unix domain socket `localhost`), unless
+ * `servername` says otherwise.
  *
- * @param options - Those of `connect()`.
+ * @param options - Those of `connect()`. Its `host`, `port` and `path` count for nothing.
  */
 export function postgresStream(
   options: DriverStreamOptions,

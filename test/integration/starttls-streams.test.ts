@@ -5,7 +5,7 @@ import net, { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import tls from 'node:tls';
-import type { ClientCertCallback } from '../../lib/index';
+import type { ClientCertCallback, TLSSocket } from '../../lib/index';
 import { type DriverStreamOptions, mysqlStream, postgresStream } from '../../lib/starttls';
 import { deferred, later, within } from '../support/client';
 import { loadPki } from '../support/pki';
@@ -128,6 +128,48 @@ test('who does not read is not sent more than there is room for', async () => {
   expect((await endOf(one)).equals(data)).toBe(true);
 });
 
+test.each([1_000, 100_000])(
+  'who reads slowly gets all %i bytes of a server that has ended, and its end',
+  async (size) => {
+    const data = randomBytes(size);
+    const finished = deferred();
+    const { port } = await startServer((secure) => {
+      setImmediate(() => secure.end(data, finished.resolve));
+    });
+    const one = stream().connect(port, '127.0.0.1').pause();
+    const closed = once(one, 'close');
+    await within('finish', finished.promise);
+    const chunks: Buffer[] = [];
+    // Time enough, before each, to be destroyed in.
+    await later(null, 40);
+    for await (const chunk of one) {
+      chunks.push(chunk);
+      await later(null, 10);
+    }
+    expect(Buffer.concat(chunks).equals(data)).toBe(true);
+    await within('close', closed);
+  },
+);
+
+test('what is written to a server that has ended, before its end is read, arrives', async () => {
+  const heard = deferred<Buffer>();
+  const { port } = await startServer(
+    (secure) => {
+      endOf(secure).then(heard.resolve, heard.reject);
+      setImmediate(() => secure.end('bye'));
+    },
+    undefined,
+    true,
+  );
+  const one = stream().connect(port, '127.0.0.1').pause();
+  await within('connect', once(one, 'connect'));
+  await within('end', once(one.secureSocket as TLSSocket, 'end'));
+  await later(null, 10);
+  one.write('more');
+  expect(String(await endOf(one.resume()))).toBe('bye');
+  expect(String(await within('data', heard.promise))).toBe('more');
+});
+
 test('a server that ends: so do we, and close', async () => {
   const ended = deferred();
   const { port } = await startServer((secure) => {
@@ -142,12 +184,61 @@ test('a server that ends: so do we, and close', async () => {
   expect(one.writableFinished).toBe(true);
 });
 
+test('a server that ends without a word: so do we, even if nobody reads', async () => {
+  const { port } = await startServer((secure) => void setImmediate(() => secure.end()));
+  const one = stream().connect(port, '127.0.0.1').pause();
+  const ended = once(one, 'end');
+  const closed = once(one, 'close');
+  await within('end', ended);
+  await within('close', closed);
+});
+
 test('whoever destroys the TLS connection destroys the stream', async () => {
   const { port } = await startServer(() => {});
   const one = stream().connect(port, '127.0.0.1');
   await within('connect', once(one, 'connect'));
   one.secureSocket?.destroy();
   await within('close', once(one, 'close'));
+});
+
+test('whoever ends the TLS connection ends the stream', async () => {
+  const { port } = await startServer((secure) => void secure.resume());
+  const one = stream().connect(port, '127.0.0.1').resume();
+  const closed = once(one, 'close');
+  await within('connect', once(one, 'connect'));
+  one.secureSocket?.end();
+  await within('close', closed);
+  expect(one.writableFinished).toBe(true);
+});
+
+test('end() calls back with what kept it from ending', async () => {
+  const { port } = await startServer(() => {});
+  const one = stream({ ca: undefined });
+  const errors: unknown[] = [];
+  one.on('error', (error) => errors.push(error));
+  const called = deferred<unknown>();
+  one.end(called.resolve);
+  one.connect(port, '127.0.0.1');
+  expect(await within('callback', called.promise)).toMatchObject({
+    code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  });
+  expect(one.writableFinished).toBe(false);
+  expect(errors).toEqual([await called.promise]);
+});
+
+test('end() calls back with an error when the TLS connection is destroyed over it', async () => {
+  const { asked, clientCertCallback } = pending();
+  const { port } = await startServer(() => {});
+  const one = stream({ clientCertCallback });
+  const called = deferred<unknown>();
+  one.end(called.resolve);
+  one.connect(port, '127.0.0.1');
+  await within('question', asked);
+  // Rejects with an 'error', which there is no reason for.
+  const closed = once(one, 'close');
+  one.secureSocket?.destroy();
+  expect(await within('callback', called.promise)).toMatchObject({ code: 'ERR_STREAM_DESTROYED' });
+  await within('close', closed);
 });
 
 test('a server that resets: an error, once', async () => {
@@ -212,6 +303,40 @@ test('options that are wrong: an error of the stream', async () => {
   const one = stream({ minVersion: 'TLSv9' as never }).connect(port, '127.0.0.1');
   const [error] = await within('error', once(one, 'error'));
   expect(error).toBeInstanceOf(TypeError);
+});
+
+describe('whom the server has to be', () => {
+  const options = { host: 'other.example', port: 1, path: 'nowhere' };
+  const identityOf = async (
+    more: DriverStreamOptions,
+    dialled: (one: ReturnType<typeof stream>) => void,
+  ) => {
+    const judged = deferred<string>();
+    const checkServerIdentity = (name: string) => {
+      judged.resolve(name);
+      return undefined;
+    };
+    dialled(stream({ servername: undefined, checkServerIdentity, ...more }));
+    return within('server', judged.promise);
+  };
+
+  test('the host that the driver connects to, whatever the options say', async () => {
+    const { port } = await startServer(() => {});
+    expect(await identityOf(options, (one) => one.connect(port, 'localhost'))).toBe('localhost');
+    expect(await identityOf(options, (one) => one.connect(port, '127.0.0.1'))).toBe('127.0.0.1');
+  });
+
+  test('on a Unix domain socket, localhost', async () => {
+    const path = join(tmpdir(), `tls-client-cert-${process.pid}-identity`);
+    await startServer(() => {}, { path });
+    expect(await identityOf(options, (one) => one.connect(path))).toBe('localhost');
+  });
+
+  test('the servername, where there is one', async () => {
+    const { port } = await startServer(() => {});
+    const named = { ...options, servername: 'third.example' };
+    expect(await identityOf(named, (one) => one.connect(port, '127.0.0.1'))).toBe('third.example');
+  });
 });
 
 test('MySQL: nobody there', async () => {
