@@ -134,8 +134,12 @@ export class ClientCertExchange {
     }
     this.#question = undefined;
     this.#answer = undefined;
-    this.#connection.diagnostics.answer(() => answer);
+    const unusable = answer.kind === 'credential' ? this.#choose(native, answer.credential) : null;
+    this.#connection.diagnostics.answer(() =>
+      unusable === null ? answer : { kind: 'failure', error: unusable },
+    );
     if (this.#connection.native() === null) return undefined;
+    if (unusable !== null) return unusable;
     switch (answer.kind) {
       case 'failure':
         return answer.error;
@@ -145,20 +149,17 @@ export class ClientCertExchange {
         native.decline();
         return undefined;
       case 'credential':
-        return this.#present(native, answer.credential);
+        native.answer(Credential.nativeOf(answer.credential));
+        return undefined;
     }
   }
 
-  #present(native: NativeConnection, chosen: Credential): Error | undefined {
-    const credential = Credential.nativeOf(chosen);
-    const refusal = native.whyNotSent(credential);
+  /** Returns why it would not be sent, if so. */
+  #choose(native: NativeConnection, chosen: Credential): Error | null {
+    const refusal = native.whyNotSent(Credential.nativeOf(chosen));
     this.answered = chosen;
     if (Credential.signerOf(chosen) === null) this.#shownLast = chosen;
-    if (refusal !== null) {
-      return unusableError(refusal, Credential.presentationOf(chosen, native.protocol()));
-    }
-    native.answer(credential);
-    return undefined;
+    return refusal && unusableError(refusal, Credential.presentationOf(chosen, native.protocol()));
   }
 
   /** Asks the credential's signer for what the handshake waits for. */

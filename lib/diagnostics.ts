@@ -9,7 +9,10 @@ import type { CertificateRequest } from './certificate-request';
 import type { ClientAuth } from './client-auth';
 import type { Credential } from './credential';
 
-/** In every message. Times are in milliseconds; nothing is in a message that could sign or decrypt. */
+/**
+ * In every message. Times are in milliseconds. No key can be read out of a message; a `Credential` in it can be
+ * used as by those who made it.
+ */
 export interface DiagnosticsMessage {
   /**
    * The `TLSSocket`, or the `Connection` where there is no socket above it: the same object in all messages

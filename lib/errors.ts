@@ -67,6 +67,8 @@ export type TLSClientCertErrorCode =
   | 'ERR_TLS_CHECK_SERVER_IDENTITY'
   /** The server authenticated itself with no certificate at all. */
   | 'ERR_TLS_NO_SERVER_CERTIFICATE'
+  /** `pskCallback` threw what is no Error; `cause` is that. */
+  | 'ERR_TLS_PSK_CALLBACK'
   /** `pskCallback` cannot be waited for on this platform (musl). */
   | 'ERR_TLS_PSK_UNSUPPORTED'
   /** The native part of the package cannot be loaded here. */

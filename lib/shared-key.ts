@@ -1,5 +1,6 @@
+import { types } from 'node:util';
 import type { NativeConnection } from './binding';
-import { invalidArgType, invalidArgValue } from './errors';
+import { describe, invalidArgType, invalidArgValue, TLSClientCertError } from './errors';
 
 /** What a {@link PskCallback} answers with. */
 export interface SharedKeyAnswer {
@@ -25,7 +26,7 @@ export type PskCallback = (hint: string | null) => SharedKeyAnswer | null | unde
 /**
  * Asks the callback for the key that the handshake waits for, and passes it on.
  *
- * @throws What the callback throws; TypeError `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE` for what
+ * @throws What the callback throws, in `ERR_TLS_PSK_CALLBACK` where that is no Error; TypeError `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE` for what
  *   it returns.
  */
 export function answerSharedKey(
@@ -34,7 +35,7 @@ export function answerSharedKey(
   isOpen: () => boolean,
 ): void {
   const { hint, maxIdentity, maxKey } = native.sharedKeyRequest();
-  const answer: unknown = callback(hint);
+  const answer = ask(callback, hint);
   // The callback may have destroyed the connection.
   if (!isOpen()) return;
   if (answer === null || answer === undefined) {
@@ -55,4 +56,18 @@ export function answerSharedKey(
   }
   if (identity.includes('\0')) throw invalidArgValue('identity', 'must not contain a zero byte');
   native.answerSharedKey(identity, new Uint8Array(psk.buffer, psk.byteOffset, psk.byteLength));
+}
+
+function ask(callback: PskCallback, hint: string | null): unknown {
+  try {
+    return callback(hint);
+  } catch (error) {
+    // As with node:tls; a stream could not be destroyed with anything else.
+    if (types.isNativeError(error)) throw error;
+    throw new TLSClientCertError(
+      'ERR_TLS_PSK_CALLBACK',
+      `pskCallback threw what is no Error: ${describe(error)}`,
+      { cause: error },
+    );
+  }
 }

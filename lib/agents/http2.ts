@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-import type { SessionOptions as Http2SessionOptions } from 'node:http2';
+import type { ClientSessionOptions, SessionOptions as Http2SessionOptions } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import { connect } from '../connect';
 import { invalidArgType, invalidArgValue, TLSClientCertError } from '../errors';
@@ -12,6 +12,11 @@ import type { TLSSocket } from '../tls-socket';
 import { type CommonOptions, combined, split } from './request-options';
 import { resetWhereTruncated } from './truncation';
 
+/** What `http2.connect()` passes on: a URL, or the plain object that it was given in place of one. */
+export type Authority = Partial<Pick<URL, 'protocol' | 'hostname' | 'host'>> & {
+  port?: string | number | undefined;
+};
+
 /** Options of {@link createConnection}: those of {@link connect} but for where to connect to. */
 export interface CreateConnectionOptions
   extends Omit<ConnectionOptions, 'host' | 'port' | keyof CommonOptions>,
@@ -19,7 +24,7 @@ export interface CreateConnectionOptions
 
 /**
  * Makes a function for the option `createConnection` of `http2.connect()`. Options for TLS may also be among
- * those of `http2.connect()`; they go before these.
+ * those of `http2.connect()`, and options for TCP as `lookup`, `localAddress` and `signal`; they go before these.
  *
  * HTTP/2 alone is offered (ALPN), and a server that does not agree fails the connection with
  * `ERR_TLS_ALPN_MISMATCH`. Nothing can be asked after the handshake: RFC 8740 forbids it.
@@ -33,32 +38,51 @@ export interface CreateConnectionOptions
  */
 export function createConnection(
   options: CreateConnectionOptions = {},
-): (authority: URL, sessionOptions?: Http2SessionOptions) => TLSSocket {
+): (authority: Authority, sessionOptions?: Http2SessionOptions) => TLSSocket {
   if (options === null || typeof options !== 'object') {
     throw invalidArgType('options', 'of type object', options);
   }
   const [common, rest] = split(options);
   return (authority, sessionOptions = {}) => {
-    if (authority.protocol !== 'https:') {
+    const { protocol, hostname, port } = placeOf(authority, sessionOptions);
+    if (protocol !== 'https:') {
       throw invalidArgValue('authority.protocol', 'must be https:, there is no TLS for others');
     }
     const socket = connect({
       ...rest,
+      ...defined(sessionOptions),
       ...combined(common, sessionOptions),
       ALPNProtocols: ['h2'],
-      // Node keeps the brackets of an IPv6 address in a URL.
-      host: authority.hostname.replace(/^\[(.*)\]$/, '$1'),
-      port: authority.port || 443,
+      host: hostname,
+      port,
     });
     resetWhereTruncated(socket);
     const settle = letGoEarly(socket);
     // Before anything of HTTP/2 leaves, which waits for this event.
     socket.once('secureConnect', () => {
       settle();
-      if (socket.alpnProtocol !== 'h2') socket.destroy(mismatch(authority));
+      if (socket.alpnProtocol !== 'h2') socket.destroy(mismatch(`${hostname}:${port}`));
     });
     return socket;
   };
+}
+
+/** As `http2.connect()` takes it. */
+function placeOf(
+  { protocol, hostname, host, port }: Authority,
+  sessionOptions: Http2SessionOptions,
+): { protocol: string; hostname: string; port: string | number } {
+  return {
+    protocol: protocol || (sessionOptions as ClientSessionOptions).protocol || 'https:',
+    // Node keeps the brackets of an IPv6 address in a URL.
+    hostname: hostname?.replace(/^\[(.*)\]$/, '$1') || host || 'localhost',
+    port: port || 443,
+  };
+}
+
+/** Without those that are left to others. */
+function defined(options: object): object {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
 /**
@@ -83,7 +107,7 @@ function letGoEarly(socket: TLSSocket): () => void {
   return () => Object.assign(socket, { write, end });
 }
 
-function mismatch({ host }: URL): TLSClientCertError {
+function mismatch(host: string): TLSClientCertError {
   return new TLSClientCertError(
     'ERR_TLS_ALPN_MISMATCH',
     `${host} does not speak HTTP/2: it agreed on no protocol. Use HTTP/1.1 there.`,

@@ -34,8 +34,10 @@ export interface RequestOptions
       | 'clientCertTimeout'
       | 'credential'
       | 'postHandshakeAuth'
+      | 'pskCallback'
       | 'requireClientCert'
       | 'reselectClientCert'
+      | 'secureContext'
       | 'sessionCredential'
     > {}
 
@@ -47,9 +49,11 @@ export interface RequestOptions
  * what it holds, a callback, `Credential`, signer or `KeyObject` by which it is. So hold on to one callback;
  * a new function for each request has a new connection for each.
  *
- * Unlike with `https.Agent`, a request's options go before the agent's. One that says who it is, by any of
- * `cert`, `key`, `pfx`, `passphrase`, `credential`, `clientCertCallback`, `secureContext` and
- * `sessionCredential`, takes none of these from its agent.
+ * Unlike with `https.Agent`, a request's options go before the agent's, but for `servername`. One that says who it
+ * is, by any of `cert`, `key`, `pfx`, `passphrase`, `credential`, `clientCertCallback`, `secureContext`,
+ * `sessionCredential` and `pskCallback`, takes none of these from its agent. An agent's `secureContext` stays, for its
+ * trust, unless the request brings one: its callback is not asked then, and one that holds a certificate makes such
+ * a request throw `ERR_INVALID_ARG_VALUE`.
  *
  * Each connection asks for itself, and as many are opened at once as there are requests, up to `maxSockets`.
  */
@@ -63,17 +67,20 @@ export class Agent extends https.Agent {
    * @throws TypeError `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`; RangeError `ERR_OUT_OF_RANGE`.
    *   What is wrong with the options of connections is thrown by the requests.
    */
-  constructor(options: AgentOptions = {}) {
-    const [common, rest] = split(options);
+  constructor(options?: AgentOptions | null) {
+    const given = options ?? {};
+    const [common, rest] = split(given);
     if ((rest as { proxyEnv?: unknown }).proxyEnv) {
       throw invalidArgValue(
         'options.proxyEnv',
         'is not supported here: derive a class that opens the tunnel in createConnection()',
       );
     }
-    super({ ...rest, keepAlive: options.keepAlive ?? true });
+    // Node names a connection by the request's Host, which would be the request's own wish, unless it sees this.
+    const named = common.servername === undefined ? {} : { servername: common.servername };
+    super({ ...rest, ...named, keepAlive: given.keepAlive ?? true });
     this.#common = common;
-    this.#sessions = new Sessions(options);
+    this.#sessions = new Sessions(given);
   }
 
   /**

@@ -5,6 +5,8 @@ import { createHmac, type Hmac, randomBytes } from 'node:crypto';
 import { invalidArgValue } from '../errors';
 import type { ConnectionOptions } from '../options';
 import type { ProtocolOptions } from '../protocol-options';
+import { SecureContext } from '../secure-context';
+import type { ClientCertCallback } from '../types';
 
 /** What of `connect()` an agent has for all of its connections; hosts and ports come with the requests. */
 export type CommonOptions = Omit<ProtocolOptions, 'host'> & Pick<ConnectionOptions, 'transport'>;
@@ -92,28 +94,50 @@ function given(options: object): CommonOptions {
  * What an agent's and a request's options are together: the request's go before. An identity is never
  * put together of both: a request that names any part of one has none of the agent's.
  *
- * @throws TypeError `ERR_INVALID_ARG_VALUE` for what would change the agent's `secureContext`.
+ * The agent's `secureContext` stays, for its trust and settings, with a request that names an identity and no
+ * context; its callback is not asked then.
+ *
+ * @throws TypeError `ERR_INVALID_ARG_VALUE` for what would change the agent's `secureContext`, and for an identity
+ *   beside one that holds a certificate, which would be sent whatever else is set.
  */
 export function combined(common: CommonOptions, request: object): CommonOptions {
   const own = given(request);
   const names = Object.keys(own) as (keyof CommonOptions)[];
-  if (common.secureContext !== undefined && own.secureContext === undefined) {
+  const identity = names.find((name) => KINDS[name] === 'identity');
+  // What is no context at all is for connect() to refuse.
+  const context =
+    own.secureContext === undefined && common.secureContext instanceof SecureContext
+      ? common.secureContext
+      : undefined;
+  if (context !== undefined) {
     const settled = SETTLED.find((name) => own[name] !== undefined);
     if (settled !== undefined) {
       throw invalidArgValue(
         `options.${settled}`,
-        'of a request cannot change the secureContext of its agent: give the request a secureContext or a clientCertCallback of its own',
+        'of a request cannot change the secureContext of its agent: give the request a secureContext of its own',
       );
     }
-    // A callback goes before that of the context.
-    return { ...common, ...own };
+    if (identity !== undefined && context.credentials.length > 0) {
+      throw invalidArgValue(
+        `options.${identity}`,
+        'of a request cannot keep the secureContext of its agent from sending the certificate that it holds: give the request a secureContext of its own',
+      );
+    }
   }
-  if (!names.some((name) => KINDS[name] === 'identity')) return { ...common, ...own };
-  const others = Object.entries(common).filter(
-    ([name]) => KINDS[name as keyof CommonOptions] !== 'identity',
+  if (identity === undefined) return { ...common, ...own };
+  const others: CommonOptions = Object.fromEntries(
+    Object.entries(common).filter(([name]) => KINDS[name as keyof CommonOptions] !== 'identity'),
   );
-  return { ...Object.fromEntries(others), ...own };
+  if (context === undefined) return { ...others, ...own };
+  const combination = { ...others, ...own, secureContext: context };
+  // Without a callback of the request's, the context's would answer.
+  if (!own.clientCertCallback && context.getClientCertCallback() !== null) {
+    combination.clientCertCallback = decline;
+  }
+  return combination;
 }
+
+const decline: ClientCertCallback = () => null;
 
 /** Of no use to anyone who finds the digest: passphrases are easily guessed. */
 const DIGEST_KEY = randomBytes(32);

@@ -71,6 +71,9 @@ const DEFAULT_TIMEOUT = 10_000;
  *   connections comes as the requests' error.
  */
 export function connector(options: ConnectorOptions = {}): Connector {
+  if (options === null || typeof options !== 'object') {
+    throw invalidArgType('options', 'of type object', options);
+  }
   const { timeout = DEFAULT_TIMEOUT, socketPath, allowH2, ...common } = options;
   if (typeof timeout !== 'number')
     throw invalidArgType('options.timeout', 'of type number', timeout);
@@ -125,7 +128,11 @@ export function connector(options: ConnectorOptions = {}): Connector {
       else callback(null, socket as net.Socket);
     };
     const connected = parameters.protocol === 'https:' ? 'secureConnect' : 'connect';
-    (socket as net.Socket).once(connected, () => done(null)).on('error', done);
+    (socket as net.Socket)
+      .once(connected, () => done(null))
+      .on('error', done)
+      // Whoever destroyed it may have given no reason.
+      .once('close', () => done(socket.errored ?? closedError(parameters)));
   };
 }
 
@@ -137,6 +144,13 @@ function pathOf(socketPath: string | null | undefined): { path?: string } {
 function nameIn(host: string): string {
   const name = host.startsWith('[') ? host.slice(1, host.indexOf(']')) : host.replace(/:\d*$/, '');
   return net.isIP(name) === 0 ? name : '';
+}
+
+function closedError({ hostname, port }: ConnectParameters): TLSClientCertError {
+  return new TLSClientCertError(
+    'ERR_TLS_CONNECTION_OVER',
+    `The connection to ${hostname}:${port} was destroyed before it was ready.`,
+  );
 }
 
 /** Destroys a socket that takes too long; returns what ends the watch. */

@@ -1,9 +1,9 @@
 /** `tls-client-cert/http2`: `http2.connect()` over our connections. */
 import { once } from 'node:events';
 import http2 from 'node:http2';
-import type { Socket } from 'node:net';
+import type { LookupFunction, Socket } from 'node:net';
 import { type CreateConnectionOptions, createConnection } from '../../lib/agents/http2';
-import { Credential, connect, type TLSSocket } from '../../lib/index';
+import { Credential, connect, createSecureContext, type TLSSocket } from '../../lib/index';
 import { deferred, within } from '../support/client';
 import { captureHello } from '../support/client-hello';
 import { type HttpsServer, type Report, startHttpsServer } from '../support/https-server';
@@ -38,7 +38,11 @@ function ask(session: http2.ClientHttp2Session, path = '/'): Promise<Report> {
   );
 }
 
-function open(options?: CreateConnectionOptions, sessionOptions: object = {}, url = server.url) {
+function open(
+  options?: CreateConnectionOptions,
+  sessionOptions: object = {},
+  url: string | URL = server.url,
+) {
   const connectOver = createConnection({ ca, ...options });
   const made: { socket?: TLSSocket } = {};
   const session = http2.connect(url, {
@@ -112,6 +116,48 @@ test('options of http2.connect() go before, and say who it is as a whole', async
   const { session: second } = open({ ca: undefined, ...one }, { ca });
   expect(await ask(second)).toMatchObject({ client: ONE });
   await close(second);
+});
+
+test('a certificate that a secureContext holds does not go in place of an answer', () => {
+  const secureContext = createSecureContext({ ca, ...one });
+  const connectOver = createConnection({ secureContext });
+  const options = { clientCertCallback: () => null };
+  expect(() => connectOver(new URL(server.url), options as object)).toThrow(
+    expect.objectContaining({ code: 'ERR_INVALID_ARG_VALUE' }),
+  );
+});
+
+test.each([
+  ['hostname', { protocol: 'https:', hostname: 'localhost' }],
+  ['host', { protocol: 'https:', host: 'localhost' }],
+  ['neither', {}],
+])('a plain object with %s is taken as http2.connect() takes it', async (_name, authority) => {
+  const looked: string[] = [];
+  const lookup: LookupFunction = (hostname, _options, callback) => {
+    looked.push(hostname);
+    callback(null, [{ address: '127.0.0.1', family: 4 }]);
+  };
+  const place = { ...authority, port: server.port } as unknown as URL;
+  const { session } = open(one, { lookup }, place);
+  expect(await ask(session)).toMatchObject({ client: ONE, servername: 'localhost' });
+  expect(looked).toEqual(['localhost']);
+  await close(session);
+});
+
+test('localAddress and signal of http2.connect() are those of the connection', async () => {
+  const controller = new AbortController();
+  const { session, socket } = open(one, {
+    localAddress: '127.0.0.2',
+    signal: controller.signal,
+  });
+  await ask(session);
+  expect(socket.localAddress).toBe('127.0.0.2');
+  const closed = expect(within('error', once(session, 'close'))).rejects.toMatchObject({
+    code: 'ABORT_ERR',
+  });
+  controller.abort();
+  await closed;
+  expect(socket.destroyed).toBe(true);
 });
 
 test('to a server without HTTP/2 nothing is said, not even the preface', async () => {

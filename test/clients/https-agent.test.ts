@@ -2,7 +2,7 @@
 import { createPrivateKey } from 'node:crypto';
 import https from 'node:https';
 import { Agent, type AgentOptions, type RequestOptions } from '../../lib/agents/https';
-import { Credential, createSecureContext } from '../../lib/index';
+import { Credential, createSecureContext, type SecureContext } from '../../lib/index';
 import { PROTOCOLS } from '../support/client';
 import { type HttpsServer, startHttpsServer } from '../support/https-server';
 import { type Answer, ca, get, ONE, OTHER, one, other, pki } from './requests';
@@ -192,6 +192,77 @@ describe("a request's own options", () => {
   });
 });
 
+describe('a secureContext of the agent', () => {
+  test.each<[name: string, request: RequestOptions]>([
+    ['clientCertCallback', { clientCertCallback: () => null }],
+    ['clientCertCallback', { clientCertCallback: () => other }],
+    ['clientCertCallback', { clientCertCallback: null }],
+    ['sessionCredential', { sessionCredential: new Credential(other) }],
+  ])('that holds a certificate refuses a request with its own %s', async (name, request) => {
+    const ask = use({ ca: undefined, secureContext: createSecureContext({ ca, ...one }) });
+    expect(await ask({ requireClientCert: true })).toMatchObject({ client: ONE });
+    expect(() => https.get(server.url, { ...request, agent })).toThrow(
+      expect.objectContaining({
+        code: 'ERR_INVALID_ARG_VALUE',
+        message: expect.stringContaining(`'options.${name}' of a request cannot keep`),
+      }),
+    );
+    const secureContext = createSecureContext({ ca });
+    expect(await ask({ clientCertCallback: () => other, secureContext })).toMatchObject({
+      client: OTHER,
+    });
+  });
+
+  test('does not ask its callback for a request that says who it is', async () => {
+    const secureContext = createSecureContext({ ca });
+    secureContext.setClientCertCallback(() => one);
+    const ask = use({ ca: undefined, secureContext });
+    expect(await ask()).toMatchObject({ client: ONE });
+    expect(await ask({ clientCertCallback: () => other })).toMatchObject({ client: OTHER });
+    expect(await ask({ clientCertCallback: null })).toMatchObject({ client: null });
+    expect(await ask({ sessionCredential: null })).toMatchObject({ client: null });
+  });
+
+  test('that is none is refused', () => {
+    agent = new Agent({ secureContext: {} as SecureContext });
+    expect(() => https.get(server.url, { agent })).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }),
+    );
+  });
+
+  test('comes without the sessionCredential of the agent to a request that says who it is', async () => {
+    const credential = new Credential(one);
+    const ask = use({
+      ca: undefined,
+      keepAlive: false,
+      secureContext: createSecureContext({ ca }),
+      sessionCredential: credential,
+    });
+    const answers = [credential, null];
+    const clientCertCallback = () => answers.shift();
+    const first = await ask({ clientCertCallback });
+    expect(first).toMatchObject({ client: ONE });
+    expect(await ask({ clientCertCallback })).toMatchObject({ client: null, reused: false });
+    expect(answers).toEqual([]);
+  });
+});
+
+describe("the agent's servername", () => {
+  test.each(['other.test', ''])('%p is sent and checked, as by https.Agent', async (servername) => {
+    const seen: unknown[] = [];
+    for (const Class of [Agent, https.Agent]) {
+      const checked: string[] = [];
+      const checkServerIdentity = (name: string) => void checked.push(name);
+      agent = new Class({ ca, servername, checkServerIdentity }) as Agent;
+      const report = await get(server.url, { agent });
+      seen.push([report.servername, checked]);
+      agent.destroy();
+    }
+    expect(seen[0]).toEqual([servername || false, [servername || 'localhost']]);
+    expect(seen[0]).toEqual(seen[1]);
+  });
+});
+
 describe.each(PROTOCOLS)('sessions, %s', (version) => {
   const fresh = { keepAlive: false, minVersion: version, maxVersion: version };
 
@@ -274,6 +345,11 @@ test.each<[name: string, value: unknown, code: string]>([
   expect(() => new Agent({ [name]: value })).toThrow(
     expect.objectContaining({ code, message: expect.stringContaining(name) }),
   );
+});
+
+test('null is no options, as for https.Agent', async () => {
+  agent = new Agent(null);
+  expect(await get(server.url, { agent, ca, ...one })).toMatchObject({ client: ONE });
 });
 
 test('what is wrong with a connection’s options is thrown by the request', () => {

@@ -1,11 +1,12 @@
 /** `tls-client-cert/undici`: its connector in undici 7, in undici 8 where Node can, and in Node's own fetch. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { getMaxListeners, once } from 'node:events';
 import http from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Agent, Client, fetch as Fetch, Pool, request as Request } from 'undici';
 import { type ConnectorOptions, connector } from '../../lib/agents/undici';
-import { Credential } from '../../lib/index';
+import { Credential, type TLSSocket } from '../../lib/index';
 import { startRawServer } from '../integration/stream-helpers';
 import { deferred, later, PROTOCOLS, within } from '../support/client';
 import { type HttpsServer, type Report, reply, startHttpsServer } from '../support/https-server';
@@ -274,6 +275,20 @@ describe.each(RELEASES)('%s', (release) => {
     await expect(ask(agent(options))).rejects.toMatchObject({ code });
   });
 
+  test('a socket that is destroyed without a reason is an error of the request', async () => {
+    const channel = 'tls-client-cert:request';
+    const destroy = (message: unknown) => (message as { source: TLSSocket }).source.destroy();
+    subscribe(channel, destroy);
+    try {
+      await expect(ask(agent({ clientCertCallback: () => one }))).rejects.toMatchObject({
+        code: 'ERR_TLS_CONNECTION_OVER',
+        message: expect.stringContaining(`localhost:${server.port}`),
+      });
+    } finally {
+      unsubscribe(channel, destroy);
+    }
+  });
+
   test('a server that hangs up on a request gives the code to try again by', async () => {
     await server.close();
     server = await startHttpsServer({ handler: (request) => request.socket.destroy() });
@@ -303,4 +318,10 @@ describe.each(RELEASES)('%s', (release) => {
     controller.abort();
     expect(signal.aborted).toBe(true);
   });
+});
+
+test.each([null, 'options'])('%p is no options', (options) => {
+  expect(() => connector(options as unknown as ConnectorOptions)).toThrow(
+    expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }),
+  );
 });

@@ -134,6 +134,18 @@ test('a decline, and a failure with the error that the socket fails with', async
   expect((messages[3] as unknown as HandshakeMessage).clientAuth.status).toBe('failed');
 });
 
+test('an answer of no use is told as failed, with the error that the socket fails with', async () => {
+  const own = await startNodeServer({ identity: pki.server, sigalgs: 'ECDSA+SHA256' });
+  const messages = listen();
+  const { rsa } = pki.clients;
+  const error = await failure(connect({ ...to(own.port), clientCertCallback: () => rsa }));
+  expect(error).toMatchObject({ code: 'ERR_CREDENTIAL_UNUSABLE' });
+  expect(names(messages)).toEqual(['request', 'answer', 'handshake']);
+  expect(messages[1]).toMatchObject({ answer: 'failed', credential: null });
+  expect(messages[1]?.error).toBe(error);
+  await own.close();
+});
+
 test('a signer that fails', async () => {
   const messages = listen(['sign', 'handshake']);
   const broken = signer(() => {

@@ -1,8 +1,8 @@
 /** Keys shared in advance, beside node:tls: when the callback is called, and what comes of its answers. */
 import { createServer, type Server, type TLSSocket } from 'node:tls';
-import type { PskCallback } from '../../lib/index';
+import type { TLSSocket as OurSocket, PskCallback } from '../../lib/index';
 import { startNodeServer } from '../support/node-server';
-import { clients, next, pki, readBytes, to, within } from './stream-helpers';
+import { clients, failure, next, pki, readBytes, to, within } from './stream-helpers';
 
 const NAMES = ['ours', 'node'] as const;
 const psk = Buffer.from('d731ef57be09e5204f0b205b60627028', 'hex');
@@ -114,6 +114,26 @@ describe.each(VERSIONS)('%s', (version) => {
     const [ours, theirs] = await Promise.all(logs);
     expect(ours).toEqual(theirs);
     expect(ours?.at(-1)).toBe('of the callback');
+  });
+
+  test.each([null, undefined, 'text'])('what it throws is no Error: %p', async (thrown) => {
+    const socket = clients.ours({
+      host: '127.0.0.1',
+      ciphers,
+      port: server.port,
+      ...versionsOf(version),
+      pskCallback: () => {
+        throw thrown;
+      },
+    });
+    const error = await failure(socket as unknown as OurSocket);
+    expect(error).toMatchObject({
+      code: 'ERR_TLS_PSK_CALLBACK',
+      message: expect.stringContaining('pskCallback threw what is no Error'),
+    });
+    expect(error.cause).toBe(thrown);
+    // It may be a secret.
+    expect(error.message).not.toContain('text');
   });
 
   test('over a stream', async () => {
