@@ -331,7 +331,17 @@ export class TLSSocket extends SocketMachine<TLSSocket> {
     Object.assign(error, this.#connectOptions);
     const truncated = error.reason === 'unexpected eof while reading';
     if (truncated && this.#lostBy !== undefined) return this.#lostBy;
-    return truncated && this.phase === 'handshake' ? this.disconnected() : error;
+    if (truncated && this.phase === 'handshake') return this.disconnected();
+    return truncated ? this.#perhapsRefused(error) : error;
+  }
+
+  /** node:https is one of the servers that refuse a certificate by going without a word. */
+  #perhapsRefused(error: TLSClientCertError): TLSClientCertError {
+    const auth = this.clientAuth;
+    if (auth.status !== 'sent' || this.bytesRead > 0) return error;
+    const { subject } = auth.credential;
+    error.message += ` The server was shown the client certificate of ${subject} and has sent nothing since: it may have refused it without saying so.`;
+    return Object.assign(error, { identity: subject });
   }
 
   /** @internal */

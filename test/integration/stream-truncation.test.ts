@@ -1,12 +1,15 @@
 /** A connection that breaks off is an error with a code, never an `'end'`; and ours never does it. */
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
 import { Duplex } from 'node:stream';
-import type { TLSSocket as NodeTLSSocket } from 'node:tls';
+import tls, { type TLSSocket as NodeTLSSocket } from 'node:tls';
 import { connect } from '../../lib/index';
 import { type NodeServer, startNodeServer } from '../support/node-server';
 import { createPair, type PairEnd } from '../support/pair';
 import { startTap, type Tap, tlsRecords } from '../support/tap';
 import {
   clients,
+  failure,
   next,
   pki,
   readAll,
@@ -189,4 +192,25 @@ describe.each(VERSIONS)('our own close_notify, %s', (version) => {
     await peerEnded;
     await server.close();
   });
+});
+
+test('a server that refuses a certificate without a word: the error names the certificate', async () => {
+  const server = tls.createServer({
+    cert: pki.server.cert,
+    key: pki.server.key,
+    ca: pki.clientCaB.cert,
+    requestCert: true,
+    rejectUnauthorized: true,
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { cert, key } = pki.clients.ec256;
+  const { port } = server.address() as AddressInfo;
+  const error = await failure(connect({ ...to(port), clientCertCallback: () => ({ cert, key }) }));
+  expect(error).toMatchObject({
+    code: 'ERR_SSL_UNEXPECTED_EOF_WHILE_READING',
+    identity: expect.stringContaining('CN=client ec256'),
+  });
+  expect(error.message).toContain('may have refused it');
+  server.close();
 });
