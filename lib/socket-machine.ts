@@ -224,6 +224,9 @@ export abstract class SocketMachine<Self> extends SocketFacts<Self> {
    */
   #readOn(): void {
     if (this.phase !== 'open' || this.exhausted) return;
+    // Whoever is content with this piece may be gone by then, and the session that came with it.
+    this.#goOn();
+    if (this.phase !== 'open') return;
     this.#readsOn = true;
     if (this.#turnAhead) return;
     this.#turnAhead = true;
