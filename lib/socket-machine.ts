@@ -7,6 +7,9 @@ import { freeSlab, takeFromSlab } from './slab';
 import { CONNECTION, SocketFacts } from './socket-facts';
 import { Suspension } from './suspension';
 
+/** Plaintext bytes that are read before others have a turn: as much as Node reads from a socket at a time. */
+const READ_IN_A_TURN = 64 * 1024;
+
 /** Where the connection stands. */
 type Phase = 'connecting' | 'handshake' | 'open' | 'over';
 
@@ -40,7 +43,7 @@ export abstract class SocketMachine<Self> extends SocketFacts<Self> {
   #told: Suspension | undefined;
   #reading = false;
   #wantsRead = false;
-  /** A piece was read in this turn of the event loop; the rest follows in the next. */
+  /** Enough was read in this turn of the event loop; the rest follows in the next. */
   #readsOn = false;
   #turnAhead = false;
   #final: ((error?: Error | null) => void) | undefined;
@@ -194,7 +197,8 @@ export abstract class SocketMachine<Self> extends SocketFacts<Self> {
   }
 
   #pumpReads(): void {
-    if (this.#reading && !this.exhausted && !this.#readsOn) {
+    const before = this.bytesRead;
+    while (this.#reading && this.phase === 'open' && !this.exhausted && !this.#readsOn) {
       const result = this[CONNECTION].read(this.onRead?.target ?? freeSlab);
       this.exhausted = result.status === 'done' && this[CONNECTION].exhausted;
       this.#wantsRead = result.status === 'want-read';
@@ -213,7 +217,7 @@ export abstract class SocketMachine<Self> extends SocketFacts<Self> {
         // Also when a listener threw: the stream would not ask again by itself.
         if (goesOn) this.#reading = true;
       }
-      this.#readOn();
+      if (this.bytesRead - before >= READ_IN_A_TURN) this.#readOn();
     }
     this.flush();
   }
@@ -224,9 +228,6 @@ export abstract class SocketMachine<Self> extends SocketFacts<Self> {
    */
   #readOn(): void {
     if (this.phase !== 'open' || this.exhausted) return;
-    // Whoever is content with this piece may be gone by then, and the session that came with it.
-    this.#goOn();
-    if (this.phase !== 'open') return;
     this.#readsOn = true;
     if (this.#turnAhead) return;
     this.#turnAhead = true;
