@@ -1,8 +1,8 @@
 /** Opens and aborts many connections in one phase; prints what is left of them. */
 import { once } from 'node:events';
-import { binding } from '../../../lib/binding';
 import { connect, createSecureContext, type TLSSocket } from '../../../lib/index';
 import { credential, to } from '../../lifecycle/children/client';
+import { measure } from './measure';
 
 const [phase, port, count] = process.argv.slice(2);
 const AT_ONCE = 50;
@@ -42,33 +42,9 @@ async function round(total: number): Promise<void> {
   }
 }
 
-/** Until nothing more is found, or it takes too long. */
-async function collect(): Promise<void> {
-  for (let tries = 0; tries < 50; tries += 1) {
-    globalThis.gc?.();
-    await new Promise((resolve) => setTimeout(resolve, 10));
-    const { connections, socketTransports, credentials } = binding.live();
-    if (tries > 5 && connections + socketTransports === 0 && credentials <= 1) break;
-  }
-}
-
-async function main(): Promise<void> {
-  await round(WARM_UP);
-  await collect();
-  const before = process.memoryUsage();
-  await round(Number(count));
-  await collect();
-  const after = process.memoryUsage();
-  const grown = (what: 'rss' | 'heapUsed' | 'external') =>
-    Math.round((after[what] - before[what]) / 1024);
-  console.log(
-    JSON.stringify({
-      ...binding.live(),
-      rss: grown('rss'),
-      heap: grown('heapUsed'),
-      external: grown('external'),
-    }),
-  );
-}
-
-void main();
+void measure(
+  () => round(WARM_UP),
+  () => round(Number(count)),
+  ({ connections, socketTransports, credentials }) =>
+    connections + socketTransports === 0 && credentials <= 1,
+);

@@ -1,8 +1,8 @@
 /** Many connections whose server asks later and then goes wrong; prints what is left of them. */
 import { once } from 'node:events';
-import { binding } from '../../../lib/binding';
 import { Credential, connect, createSecureContext, SUSPEND } from '../../../lib/index';
 import { credential as parts, to } from '../../lifecycle/children/client';
+import { measure } from './measure';
 
 const [python, forging, count, warmUp] = process.argv.slice(2).map(Number);
 const AT_ONCE = 20;
@@ -103,34 +103,12 @@ async function round(total: number): Promise<Set<string>> {
   return seen;
 }
 
-/** Until nothing more is found, or it takes too long. */
-async function collect(): Promise<void> {
-  for (let tries = 0; tries < 50; tries += 1) {
-    globalThis.gc?.();
-    await new Promise((resolve) => setTimeout(resolve, 10));
-    if (tries > 5 && binding.live().connections === 0) break;
-  }
-}
-
-async function main(): Promise<void> {
-  await round(warmUp as number);
-  await collect();
-  const before = process.memoryUsage();
-  const endings = await round(count as number);
-  await collect();
-  const after = process.memoryUsage();
-  const kib = (name: 'heapUsed' | 'external' | 'rss') =>
-    Math.round((after[name] - before[name]) / 1024);
-  console.log(
-    JSON.stringify({
-      connections: binding.live().connections,
-      unsettled,
-      heap: kib('heapUsed'),
-      external: kib('external'),
-      rss: kib('rss'),
-      endings: [...endings].sort(),
-    }),
-  );
-}
-
-void main();
+let endings: Set<string>;
+void measure(
+  () => round(warmUp as number),
+  async () => {
+    endings = await round(count as number);
+  },
+  ({ connections }) => connections === 0,
+  () => ({ unsettled, endings: [...endings].sort() }),
+);

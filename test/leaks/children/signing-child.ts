@@ -1,10 +1,10 @@
 /** Opens many connections and leaves them while their signatures are waited for; prints what is left. */
 import { once } from 'node:events';
 import net from 'node:net';
-import { binding } from '../../../lib/binding';
 import { Connection, createSecureContext } from '../../../lib/index';
 import { credential, to } from '../../lifecycle/children/client';
 import { dial, waits } from '../../lifecycle/children/signing';
+import { measure } from './measure';
 
 const [how, portText, countText] = process.argv.slice(2);
 const port = Number(portText);
@@ -66,33 +66,8 @@ async function round(total: number): Promise<void> {
   }
 }
 
-/** Until nothing more is found, or it takes too long. */
-async function collect(): Promise<void> {
-  for (let tries = 0; tries < 50; tries += 1) {
-    globalThis.gc?.();
-    await new Promise((resolve) => setTimeout(resolve, 10));
-    const { connections, credentials } = binding.live();
-    if (tries > 5 && connections === 0 && credentials === 0) break;
-  }
-}
-
-async function main(): Promise<void> {
-  await round(WARM_UP);
-  await collect();
-  const before = process.memoryUsage();
-  await round(Number(countText));
-  await collect();
-  const after = process.memoryUsage();
-  const grown = (what: 'rss' | 'heapUsed' | 'external') =>
-    Math.round((after[what] - before[what]) / 1024);
-  console.log(
-    JSON.stringify({
-      ...binding.live(),
-      rss: grown('rss'),
-      heap: grown('heapUsed'),
-      external: grown('external'),
-    }),
-  );
-}
-
-void main();
+void measure(
+  () => round(WARM_UP),
+  () => round(Number(countText)),
+  ({ connections, credentials }) => connections === 0 && credentials === 0,
+);
