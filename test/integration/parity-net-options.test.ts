@@ -3,9 +3,7 @@ import { type EventEmitter, once } from 'node:events';
 import net, { type AddressInfo, BlockList, type LookupFunction } from 'node:net';
 import type { TLSSocket as NodeTLSSocket } from 'node:tls';
 import { type ConnectionOptions, connect } from '../../lib/index';
-import { tcpConnection } from '../support/kernel-sockets';
 import { type NodeServer, startNodeServer } from '../support/node-server';
-import { overDescriptors } from '../support/over-descriptors';
 import { type Client, clients, failure, next, pki, readBytes, record, to } from './stream-helpers';
 
 let server: NodeServer;
@@ -13,8 +11,6 @@ beforeAll(async () => {
   server = await startNodeServer({ identity: pki.server });
 });
 afterAll(() => server.close());
-
-const BOTH = ['ours', 'node'] as const;
 
 /** What each of them shows, node:tls's last. */
 async function both<T>(show: (client: Client) => Promise<T>): Promise<[ours: T, node: T]> {
@@ -472,23 +468,6 @@ describe.each<[string, ConnectionOptions]>([
         }),
       );
     });
-  });
-});
-
-overDescriptors('what the kernel shows', () => {
-  test('keepAlive is set, where tls.connect() leaves it off', async () => {
-    const timers: unknown[] = [];
-    for (const client of BOTH) {
-      const options = { keepAlive: true, keepAliveInitialDelay: 50_000 };
-      await shown(client, options, async (socket) => {
-        // Once what was sent is acknowledged; before, the timer is that of sending it again.
-        socket.write('x');
-        await readBytes(socket, 1);
-        const kernel = tcpConnection(socket.localPort as number, server.port);
-        timers.push(kernel?.timer === 2 && kernel.due > 40);
-      });
-    }
-    expect(timers).toEqual([true, expect.anything()]);
   });
 });
 

@@ -487,6 +487,23 @@ overDescriptors('small writes', () => {
 });
 
 overDescriptors('options of the kernel', () => {
+  test('keep-alive, by the option', async () => {
+    await withServer(
+      (peer) => peer.pipe(peer),
+      async (server) => {
+        const socket = await open(server.port, { keepAlive: true, keepAliveInitialDelay: 50_000 });
+        // Once what was sent is acknowledged; before, the timer is that of sending it again.
+        const echoed = readBytes(socket, 1);
+        socket.write('x');
+        await echoed;
+        const connection = tcpConnection(socket.localPort ?? 0, server.port);
+        expect(connection?.timer).toBe(2);
+        expect(connection?.due).toBeGreaterThan(40);
+        await hangUp(socket);
+      },
+    );
+  });
+
   test('keep-alive, set and taken back once connected', async () => {
     await withServer(undefined, async (server) => {
       const socket = await open(server.port);
