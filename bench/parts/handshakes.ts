@@ -20,7 +20,8 @@ const NAMES: Record<Row, string> = {
 
 /** Connections open at a time; it keeps both processes busy. */
 const CONCURRENCY = 8;
-const WARM_UP = 2_000;
+/** After so many the compiler has nothing left to do: `--trace-opt` tells. */
+const WARM_UP = 4_000;
 
 async function measure({ keys, rounds, handshakes: count, floor: compile }: PartOptions) {
   const { greeting: port } = await startNodeServer(keys);

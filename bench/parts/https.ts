@@ -24,7 +24,7 @@ const BESIDE: Record<WebClientKind, WebClientKind> = {
 const UNDER_WAY = { kept: 50, fresh: 8 } as const;
 /** Requests over fresh connections for each over those that are kept. */
 const FRESH_SHARE = 1 / 50;
-const WARM_UP = { kept: 5_000, fresh: 200 } as const;
+const WARM_UP = { kept: 5_000, fresh: 4_000 } as const;
 
 type Way = keyof typeof UNDER_WAY;
 type Samples = Record<WebClientKind, RequestsSample[]>;

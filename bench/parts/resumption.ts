@@ -12,7 +12,7 @@ const NAMES: Record<ClientKind, string> = {
 };
 
 const CONCURRENCY = 8;
-const WARM_UP = 2_000;
+const WARM_UP = 4_000;
 
 export async function resumption(options: PartOptions): Promise<PartResult> {
   const { keys, rounds, handshakes: count } = options;

@@ -22,7 +22,7 @@ const NAMES: Record<Row, string> = {
 };
 
 const MEGABYTE = 1e6;
-const WARM_UP_MEGABYTES = 128;
+const WARM_UP_MEGABYTES = 1_024;
 const DEFAULT_MEGABYTES = 256;
 
 async function measure(
