@@ -61,6 +61,11 @@ export abstract class SocketFacts<Self> extends SocketFace<Self> {
     return this[CONNECTION].getPeerX509Certificate();
   }
 
+  /** @internal As of {@link Connection.sentCertificates}. */
+  sentCertificates(): X509Certificate[] {
+    return this[CONNECTION].sentCertificates();
+  }
+
   /** The client's certificate that was sent, or would be; an empty object when there is none. */
   getCertificate(): PeerCertificate | object | null {
     if (this[CONNECTION].destroyed) return null;

@@ -47,7 +47,12 @@ export function addConnectionOptions(command: Command): Command {
     .addOption(chosen('--tls-max <version>', 'highest TLS version', TLS_VERSIONS))
     .option('--ciphers <list>', 'cipher suites, in the form of openssl-ciphers(1)')
     .option('--alpn <protocols>', 'protocols to offer, for instance h2,http/1.1')
-    .option('--timeout <seconds>', 'how long to wait for the network', seconds, 10)
+    .option(
+      '--timeout <seconds>',
+      'how long to wait for the network',
+      inSeconds('--timeout', 'positive'),
+      10,
+    )
     .addOption(chosen('--starttls <protocol>', 'begin in plaintext, and go over to TLS', STARTTLS))
     .optionsGroup('Options:');
 }
@@ -55,10 +60,13 @@ export function addConnectionOptions(command: Command): Command {
 /** The longest time that a timer of Node's can wait. */
 const LONGEST = (2 ** 31 - 1) / 1000;
 
-function seconds(text: string): number {
-  const value = text.trim() === '' ? Number.NaN : Number(text);
-  if (value > 0 && value <= LONGEST) return value;
-  throw usageError(`"${text}" is no time: --timeout takes seconds, for instance 2.5.`);
+/** Reads the value of an option that is a time. */
+export function inSeconds(option: string, least: 'zero' | 'positive' = 'zero') {
+  return (text: string): number => {
+    const value = text.trim() === '' ? Number.NaN : Number(text);
+    if (value >= 0 && value <= LONGEST && (value > 0 || least === 'zero')) return value;
+    throw usageError(`"${text}" is no time: ${option} takes seconds, for instance 2.5.`);
+  };
 }
 
 /**

@@ -53,4 +53,18 @@ const NO_COMMAND = usageError(
   'Say what to do, for instance: tls-client-cert probe example.com. See tls-client-cert --help.',
 );
 
+/** A defect of ours is one line, too. */
+function reportUncaught(thrown: unknown): void {
+  const args = process.argv.slice(2);
+  const error = explain(thrown);
+  reportError(new Terminal(), error, { json: args.includes('--json') });
+  void finish(error.exitCode);
+}
+
+process.on('uncaughtException', reportUncaught);
+process.on('unhandledRejection', reportUncaught);
+// In place of Node's own words for it, which are several lines.
+process.removeAllListeners('warning');
+process.on('warning', ({ message }) => new Terminal().err(`tls-client-cert: warning: ${message}`));
+
 void main(process.argv.slice(2));

@@ -21,7 +21,7 @@ export interface Opened {
    */
   readonly secured: Promise<void>;
   /** Makes of an error of this socket one to show. */
-  explain(error: unknown): CliError;
+  readonly explain: (error: unknown) => CliError;
 }
 
 export type OpenOptions = Omit<ConnectionOptions, 'host' | 'port' | 'path' | 'socket'> & {
@@ -135,13 +135,12 @@ class Handshake implements Opened {
     this.#start();
   }
 
-  explain(error: unknown): CliError {
-    return explain(error, {
+  readonly explain = (error: unknown): CliError =>
+    explain(error, {
       target: this.#target,
       firstBytes: this.#firstBytes,
       asked: this.#asked,
     });
-  }
 
   #options(options: OpenOptions, socket: net.Socket): ConnectionOptions {
     const { clientCertCallback: callback, ...rest } = options;

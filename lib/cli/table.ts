@@ -52,12 +52,17 @@ export function writeTable(
   for (const row of rows) write(row);
 }
 
-/** Names and their values, in two columns; a value that is a list of lines takes several. */
+/**
+ * Names and their values, in two columns; a value that is a list of lines takes several.
+ *
+ * @param least - Columns for the names, so that several calls stand in line.
+ */
 export function writeFields(
   terminal: Terminal,
   fields: readonly (readonly [name: string, value: Line | readonly Line[], list?: 'list'])[],
+  least = 0,
 ): void {
-  const room = Math.max(...fields.map(([name]) => displayWidth(name)));
+  const room = Math.max(least, ...fields.map(([name]) => displayWidth(name)));
   for (const [name, value, list] of fields) {
     const lines = list === 'list' ? (value as readonly Line[]) : [value as Line];
     if (terminal.plain) {

@@ -74,12 +74,12 @@ export function wrapped(text: string, width: number): string[] {
   return lines;
 }
 
-/** As much of it as fits, at least one character. */
+/** As much of it as fits, at least one character; up to a mark in it, where there is one. */
 function headOf(text: string, width: number): string {
   let head = '';
   for (const character of text) {
     if (head !== '' && displayWidth(head + character) > width) break;
     head += character;
   }
-  return head;
+  return /^.*[:_/.-](?=.)/u.exec(head)?.[0] ?? head;
 }
