@@ -170,7 +170,8 @@ function distinct(keys: readonly ObjectRecord[]): readonly ObjectRecord[] {
   );
 }
 
-function chainOf(leaf: X509Certificate, all: readonly X509Certificate[]): X509Certificate[] {
+/** Nearest issuer first, without the root; as far as they are among `all`. */
+export function chainOf(leaf: X509Certificate, all: readonly X509Certificate[]): X509Certificate[] {
   const chain: X509Certificate[] = [];
   let last = leaf;
   for (;;) {
