@@ -26,15 +26,20 @@ export function assemble(files: Files, passphrase: PassphraseCallback | undefine
   const identities: Identity[] = [];
   const problems: Problem[] = [...files.problems];
   const pairs = pairsOf(files);
+  const named = !files.isFolder;
   for (const parts of files.parts.filter(({ file }) => files.named.has(file))) {
     const fault = (code: string, reason: string, message: string) => {
       const details = { input: parts.file, reason };
-      problems.push({ source: parts.file, error: new TLSClientCertError(code, message, details) });
+      problems.push({
+        source: parts.file,
+        named,
+        error: new TLSClientCertError(code, message, details),
+      });
     };
     if (parts.pfx !== undefined) {
       const opened = PfxIdentity.read(parts.file, parts.pfx, passphrase);
       if (opened instanceof PfxIdentity) identities.push(opened);
-      else problems.push({ source: parts.file, error: opened });
+      else problems.push({ source: parts.file, named, error: opened });
       continue;
     }
     for (const what of parts.damaged) {

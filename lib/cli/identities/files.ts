@@ -4,6 +4,7 @@
 import { open, readdir, stat } from 'node:fs/promises';
 import { dirname, extname, join, parse } from 'node:path';
 import { TLSClientCertError } from '../../errors';
+import { whyUnreadable } from '../connection-options';
 import type { Problem } from './identity';
 import { type Parts, partsOf } from './parts';
 
@@ -36,7 +37,7 @@ export async function readFiles(source: string): Promise<Files> {
     const facts = await stat(source);
     return facts.isDirectory() ? await readFolder(source) : await readOne(source, facts.isFile());
   } catch (error) {
-    const problems = [{ source, error: systemError(source, error) }];
+    const problems = [{ source, named: true, error: systemError(source, error) }];
     return { parts: [], named: new Set(), isFolder: false, problems };
   }
 }
@@ -50,7 +51,7 @@ async function readFolder(folder: string): Promise<Files> {
       `The folder ${folder} has ${names.length} entries; only the first ${MOST} were looked at. Name the file that you mean.`,
       { input: folder, reason: 'too-many' },
     );
-    problems.push({ source: folder, error });
+    problems.push({ source: folder, named: true, error });
   }
   const files = names.slice(0, MOST).map((name) => join(folder, name));
   const parts: Parts[] = [];
@@ -60,7 +61,8 @@ async function readFolder(folder: string): Promise<Files> {
       const bytes = await read(file);
       if (bytes !== undefined) parts.push(partsOf(file, bytes));
     } catch (error) {
-      if (isTelling(file)) problems.push({ source: file, error: systemError(file, error) });
+      if (!isTelling(file)) continue;
+      problems.push({ source: file, named: false, error: systemError(file, error) });
     }
   }
   return { parts, named: new Set(files), isFolder: true, problems };
@@ -129,20 +131,12 @@ function tooLarge(file: string): TLSClientCertError {
   );
 }
 
-/** The system's codes, in words. */
-const WORDS: Readonly<Record<string, string>> = {
-  ENOENT: 'does not exist. Check the name',
-  EACCES: 'may not be read by this user. Change its permissions, or ask its owner',
-  EPERM: 'may not be read by this user. Change its permissions, or ask its owner',
-  ENOTDIR: 'does not exist: a part of its path is no folder. Check the name',
-  ELOOP: 'leads in a circle of symbolic links. Name the file itself',
-  ENAMETOOLONG: 'has a name that is too long to be one',
-  ENXIO: 'is no file. Name one with a certificate and its key',
-};
-
 function systemError(source: string, thrown: unknown): TLSClientCertError {
   if (thrown instanceof TLSClientCertError) return thrown;
-  const { code = 'EIO' } = thrown as NodeJS.ErrnoException;
-  const words = WORDS[code] ?? `cannot be read (${code})`;
-  return new TLSClientCertError(code, `${source} ${words}.`, { input: source, cause: thrown });
+  const { code } = thrown as NodeJS.ErrnoException;
+  return new TLSClientCertError(
+    'ERR_CREDENTIAL_INVALID',
+    `${source} cannot be read: ${whyUnreadable(thrown)}.`,
+    { input: source, reason: code, cause: thrown },
+  );
 }

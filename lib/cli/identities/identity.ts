@@ -35,8 +35,10 @@ export interface Asked {
 
 /** Where something was looked for, and why that came to nothing. */
 export interface Problem {
-  /** A file, a folder, a URI or a module, as it was named. */
+  /** A file, a folder or a URI. */
   readonly source: string;
+  /** Whether that is what was named; else it is a file in a folder that was. */
+  readonly named: boolean;
   readonly error: TLSClientCertError;
 }
 

@@ -62,7 +62,7 @@ export async function findIdentities(
       for (const one of found.identities) add(identities, one.where, one);
     } catch (error) {
       if (!(error instanceof TLSClientCertError)) throw error;
-      problems.push({ source: shown(source), error });
+      problems.push({ source: shown(source), named: true, error });
     }
   }
   const close = async () => {
