@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { registerLs } from './commands/ls';
 import { registerProbe } from './commands/probe';
 
 const EXAMPLES = `
@@ -37,5 +38,6 @@ export function createProgram(): Command {
       writeErr: () => {},
     });
   registerProbe(program);
+  registerLs(program);
   return program;
 }

@@ -15,15 +15,15 @@ export interface Places {
 
 /**
  * The folder that one is in; `~/.postgresql`, where libpq has its own (PostgreSQL, section "SSL Support"), and
- * `~/.globus`, where grid tools do; all tokens of `module` or, without one, of the system's.
+ * `~/.globus`, where grid tools do; all tokens of the system's PKCS#11 module.
  */
-export function defaultPlaces(module: string | undefined): Places {
+export function defaultPlaces(): Places {
   const places: [source: string, name: string][] = [['.', 'this folder']];
   for (const name of ['.postgresql', '.globus']) {
     const folder = join(homedir(), name);
     if (isFolder(folder)) places.push([folder, `~/${name}`]);
   }
-  const tokens = module ?? systemModule();
+  const tokens = systemModule();
   if (tokens !== undefined) places.push(['pkcs11:', `the tokens of ${tokens}`]);
   return { sources: places.map(([source]) => source), names: places.map(([, name]) => name) };
 }

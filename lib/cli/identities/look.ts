@@ -1,0 +1,78 @@
+/**
+ * Finding identities for a command: where it was told to look, or in the usual places.
+ */
+import { CliError } from '../cli-error';
+import { ExitCode } from '../exit-codes';
+import { explain } from '../explain';
+import { during } from '../progress';
+import { styled, type Terminal } from '../terminal';
+import type { FoundIdentities } from './index';
+import { type FindOptions, findIdentities } from './index';
+import { defaultPlaces, type Places } from './places';
+
+/** What was found, and where. */
+export interface Looked extends FoundIdentities {
+  readonly places: readonly string[];
+}
+
+/**
+ * Looks in the sources; without any, and without a module, in the places that `places.ts` knows.
+ *
+ * @param sources - As `findIdentities()` takes them.
+ */
+export async function lookForIdentities(
+  terminal: Terminal,
+  sources: readonly string[],
+  options: FindOptions = {},
+): Promise<Looked> {
+  const { sources: all, names } = placesOf(sources, options.module);
+  const found = await during(
+    terminal,
+    `Looking for identities in ${names.join(', ')}`,
+    findIdentities(all, options),
+  );
+  return { ...found, places: names };
+}
+
+function placesOf(sources: readonly string[], module: string | undefined): Places {
+  if (sources.length === 0 && module === undefined) return defaultPlaces();
+  const tokens = module === undefined ? [] : ['pkcs11:'];
+  const named = sources.some((source) => /^pkcs11:/i.test(source)) ? [] : tokens;
+  const names = [...sources, ...named.map(() => `the tokens of ${module}`)];
+  return { sources: [...sources, ...named], names };
+}
+
+/** What stood in the way, one line each, beside the result. */
+export function writeProblems(terminal: Terminal, { problems }: FoundIdentities): void {
+  for (const { error } of problems) terminal.err([styled('yellow', 'Note:'), ` ${error.message}`]);
+}
+
+/**
+ * The error of a command that has nothing to go on with: what is wrong with what was named, or else that
+ * nothing is there.
+ */
+export function noIdentities({ problems, places }: Looked): CliError {
+  const [first, ...more] = problems.filter(({ named }) => named);
+  if (first !== undefined) {
+    const { exitCode, code, message } = explain(first.error);
+    const others = more.map(({ error }) => ` ${error.message}`).join('');
+    return new CliError(exitCode, code, `${message}${others}`, first.error);
+  }
+  const seen = problems.map(({ error }) => ` ${error.message}`).join('');
+  return new CliError(
+    ExitCode.noIdentity,
+    'CLI_NO_IDENTITY',
+    `There is no identity in ${listed(places)}. Name a file, a folder or a pkcs11: URI with a certificate and its key.${seen}`,
+  );
+}
+
+function listed(places: readonly string[]): string {
+  const last = places.at(-1) ?? '';
+  return places.length < 2 ? last : `${places.slice(0, -1).join(', ')} and ${last}`;
+}
+
+/** How a command ends that found something: with the first fault of what was named, if there is one. */
+export function exitCodeOf({ problems }: FoundIdentities): ExitCode {
+  const fault = problems.find(({ named }) => named);
+  return fault === undefined ? ExitCode.ok : explain(fault.error).exitCode;
+}

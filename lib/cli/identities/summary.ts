@@ -1,0 +1,119 @@
+/**
+ * Identities as they are shown: cells of a table, and objects for machines.
+ */
+import { basename, dirname } from 'node:path';
+import { type Line, styled, type Text } from '../terminal';
+import { commonName, dayOf, keyText, nameText, type Validity, validityOf } from './describe';
+import type { Identity, Needs, Problem } from './identity';
+import { namedBriefly } from './uri';
+
+const DAY = 86_400_000;
+/** Days before its end from which on a certificate is worth a glance. */
+const SOON = 30;
+
+/** The subject with its CN first, where it has one. */
+export function subjectCell({ certificate }: Identity): Line {
+  if (certificate === undefined) return styled('yellow', 'not known: passphrase needed');
+  const cn = `CN=${commonName(certificate.subject)}`;
+  const rest = certificate.subject.split('\n').reverse();
+  const place = rest.indexOf(cn);
+  if (place < 0) return nameText(certificate.subject);
+  rest.splice(place, 1);
+  return [
+    styled('bold', cn.slice('CN='.length)),
+    ...(rest.length > 0 ? [`, ${rest.join(',')}`] : []),
+  ];
+}
+
+export function issuerCell({ certificate }: Identity): string {
+  return certificate === undefined ? '' : commonName(certificate.issuer);
+}
+
+/** Words say it, and colours after them. */
+export function validityCell({ certificate }: Identity, now = Date.now()): Line {
+  if (certificate === undefined) return '';
+  const { validFrom, validTo } = certificate;
+  switch (validityOf(certificate, now)) {
+    case 'not-yet-valid':
+      return styled('red', `not valid before ${dayOf(validFrom)}`);
+    case 'expired':
+      return styled('red', `${dayOf(validTo)} expired`);
+    case 'valid': {
+      const days = Math.floor((Date.parse(validTo) - now) / DAY);
+      if (days >= SOON) return dayOf(validTo);
+      return styled('yellow', `${dayOf(validTo)} ${days === 1 ? '1 day' : `${days} days`} left`);
+    }
+  }
+}
+
+export function keyCell({ certificate }: Identity): string {
+  return certificate === undefined ? '' : keyText(certificate);
+}
+
+const NEEDS: Readonly<Record<Needs, string>> = {
+  nothing: '',
+  passphrase: 'passphrase',
+  pin: 'PIN',
+  'pin-pad': 'PIN at the reader',
+};
+
+/** What `--identity` takes, and what has to be typed in for it. */
+export function whereCell(identity: Identity, among: readonly Identity[]): Line {
+  const place = namedBriefly(identity, among);
+  const notes = [
+    identity.keyWhere === identity.where ? '' : `key in ${besides(identity)}`,
+    NEEDS[identity.needs],
+  ].filter((note) => note !== '');
+  const note: Text[] = notes.length > 0 ? [styled('dim', ` (${notes.join(', ')})`)] : [];
+  return [place, ...note];
+}
+
+/** The name alone where both are in one folder. */
+function besides({ where, keyWhere }: Identity): string {
+  return dirname(where) === dirname(keyWhere) ? basename(keyWhere) : keyWhere;
+}
+
+/** As `docs/cli.md` describes it. Nothing secret is in it. */
+export interface IdentityRecord {
+  readonly kind: Identity['kind'];
+  /** What `--identity` takes. */
+  readonly where: string;
+  readonly label: string;
+  readonly device: string | null;
+  readonly key: { readonly where: string; readonly needs: Needs };
+  /** `'locked'`: nothing can be said before its passphrase is known; then the rest is missing. */
+  readonly status: Validity | 'locked';
+  readonly subject?: string;
+  readonly issuer?: string;
+  readonly validFrom?: string;
+  readonly validTo?: string;
+  readonly serialNumber?: string;
+  readonly fingerprint256?: string;
+  readonly keyType?: string;
+  /** Subjects of the issuers that would be sent along, nearest first. */
+  readonly chain?: readonly string[];
+}
+
+export function identityRecord(identity: Identity, now = Date.now()): IdentityRecord {
+  const { kind, where, label, device = null, certificate, chain, keyWhere, needs } = identity;
+  const about = { kind, where, label, device, key: { where: keyWhere, needs } };
+  if (certificate === undefined) return { ...about, status: 'locked' };
+  const { serialNumber, fingerprint256 } = certificate;
+  return {
+    ...about,
+    status: validityOf(certificate, now),
+    subject: nameText(certificate.subject),
+    issuer: nameText(certificate.issuer),
+    validFrom: new Date(certificate.validFrom).toISOString(),
+    validTo: new Date(certificate.validTo).toISOString(),
+    serialNumber,
+    fingerprint256,
+    keyType: keyText(certificate),
+    chain: chain.map(({ subject }) => nameText(subject)),
+  };
+}
+
+export function problemRecord({ source, error }: Problem) {
+  const { code, reason = null, message } = error;
+  return { source, code, reason, message };
+}
