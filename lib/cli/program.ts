@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { registerCheck } from './commands/check';
 import { registerLs } from './commands/ls';
 import { registerProbe } from './commands/probe';
 
@@ -38,6 +39,7 @@ export function createProgram(): Command {
       writeErr: () => {},
     });
   registerProbe(program);
+  registerCheck(program);
   registerLs(program);
   return program;
 }
