@@ -6,7 +6,8 @@ import type { TLSSocket } from '../../tls-socket';
 import { CliError } from '../cli-error';
 import { explain } from '../explain';
 import { type Opened, openConnection } from '../open-connection';
-import { hostOf, readAnswer, requestText } from './http';
+import { requestFor } from '../probe/http';
+import { readAnswer } from './http';
 import type { Look } from './look';
 
 /** What became of it. */
@@ -49,7 +50,7 @@ export async function attempt(about: Look, credential: Credential): Promise<Outc
     await opened.secured;
     return path === undefined
       ? await listen(opened, ticket, flags.timeout * 1000)
-      : await ask(opened, requestText(path, hostOf(target, flags)), flags.timeout * 1000);
+      : await ask(opened, requestFor(path, target, flags.servername), flags.timeout * 1000);
   } catch (error) {
     signal.throwIfAborted();
     return failure(error, opened);

@@ -2,8 +2,6 @@
  * One request, and as much of its answer as says whether a certificate was accepted.
  */
 import type { TLSSocket } from '../../tls-socket';
-import type { ConnectionFlags } from '../connection-options';
-import type { Target } from '../target';
 
 export type HttpAnswer =
   /** `body` is its beginning, where the status is an error: servers explain themselves there. */
@@ -76,22 +74,4 @@ function complete(whole: string): HttpAnswer | undefined {
 function bodyOf(text: string): string | undefined {
   const head = /\r?\n\r?\n/.exec(text);
   return head === null ? undefined : text.slice(head.index + head[0].length);
-}
-
-/** For the header of that name: without the port that needs no word. */
-export function hostOf({ host, port }: Target, { servername }: ConnectionFlags): string {
-  const name = servername ?? (host.includes(':') ? `[${host}]` : host);
-  return port === 443 ? name : `${name}:${port}`;
-}
-
-/** As a server expects it of a program that asks once. */
-export function requestText(path: string, host: string): string {
-  const lines = [
-    `GET ${path} HTTP/1.1`,
-    `Host: ${host}`,
-    'User-Agent: tls-client-cert',
-    'Accept: */*',
-    'Connection: close',
-  ];
-  return `${lines.join('\r\n')}\r\n\r\n`;
 }

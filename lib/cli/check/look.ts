@@ -4,8 +4,9 @@
 import type { CertificateRequest } from '../../certificate-request';
 import type { ConnectionFlags } from '../connection-options';
 import { openConnection } from '../open-connection';
+import { requestFor } from '../probe/http';
 import type { Target } from '../target';
-import { hostOf, readAnswer, requestText } from './http';
+import { readAnswer } from './http';
 
 export interface Look {
   readonly target: Target;
@@ -47,7 +48,7 @@ export async function atRequest<T>(
     const first = await Promise.race([asked, opened.secured]);
     if (first !== undefined) return first.value;
     if (path === undefined) return undefined;
-    opened.socket.write(requestText(path, hostOf(target, flags)));
+    opened.socket.write(requestFor(path, target, flags.servername));
     const answered = readAnswer(opened.socket, flags.timeout * 1000).then(
       () => undefined,
       (error: unknown) => Promise.reject(opened.explain(error)),

@@ -102,10 +102,13 @@ class Check {
 
   #look(): Look {
     const { signal } = this.#session;
-    const { path: fromUrl } = this.#target;
-    const { path = fromUrl === '/' ? undefined : fromUrl } = this.#flags;
-    if (path !== undefined && !/^\/[\x21-\x7e]*$/.test(path)) {
-      throw usageError(`"${path}" is no path: it begins with / and has no blanks, as in a URL.`);
+    // A URL's path is asked for only by whoever lets something be sent.
+    const { path = this.#flags.try ? this.#target.path : undefined } = this.#flags;
+    if (path !== undefined && !path.startsWith('/')) {
+      throw usageError(`--path ${path} has to begin with a slash: /${path}`);
+    }
+    if (path !== undefined && this.#flags.alpn?.split(',').some((name) => name.trim() === 'h2')) {
+      throw usageError(`${path} is asked for by HTTP/1.1. Leave h2 out of --alpn.`);
     }
     return { target: this.#target, flags: this.#flags, path, signal };
   }
@@ -127,8 +130,7 @@ class Check {
 
   /** One after the other: there may be one PIN pad, and a server that counts. */
   async #try(look: Look, asked: Asked, verdicts: readonly Verdict[]): Promise<Checked[]> {
-    const { terminal, signal } = this.#session;
-    const path = look.path ?? this.#target.path;
+    const { terminal } = this.#session;
     const checked: Checked[] = [];
     for (const verdict of verdicts) {
       if (!this.#isToBeTried(verdict)) {
@@ -138,7 +140,7 @@ class Check {
       const outcome = await during(
         terminal,
         `Connecting as ${verdict.identity.label}`,
-        this.#attempt({ ...look, path, signal }, verdict.identity),
+        this.#attempt(look, verdict.identity),
       );
       checked.push({ verdict, tried: { outcome, said: saidBy(outcome, verdict, asked) } });
     }

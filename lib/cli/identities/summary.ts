@@ -2,8 +2,10 @@
  * Identities as they are shown: cells of a table, and objects for machines.
  */
 import { basename, dirname } from 'node:path';
+import { certificateNames } from '../certificate-names';
+import { keyName } from '../probe/facts';
 import { type Line, styled, type Text } from '../terminal';
-import { commonName, dayOf, keyText, nameText, type Validity, validityOf } from './describe';
+import { commonName, dayOf, type Validity, validityOf } from './describe';
 import type { Identity, Needs, Problem } from './identity';
 import { namedBriefly } from './uri';
 
@@ -17,7 +19,7 @@ export function subjectCell({ certificate }: Identity): Line {
   const cn = `CN=${commonName(certificate.subject)}`;
   const rest = certificate.subject.split('\n').reverse();
   const place = rest.indexOf(cn);
-  if (place < 0) return nameText(certificate.subject);
+  if (place < 0) return rest.join(',');
   rest.splice(place, 1);
   return [
     styled('bold', cn.slice('CN='.length)),
@@ -47,7 +49,7 @@ export function validityCell({ certificate }: Identity, now = Date.now()): Line 
 }
 
 export function keyCell({ certificate }: Identity): string {
-  return certificate === undefined ? '' : keyText(certificate);
+  return certificate === undefined ? '' : keyName(certificate);
 }
 
 const NEEDS: Readonly<Record<Needs, string>> = {
@@ -102,14 +104,13 @@ export function identityRecord(identity: Identity, now = Date.now()): IdentityRe
   return {
     ...about,
     status: validityOf(certificate, now),
-    subject: nameText(certificate.subject),
-    issuer: nameText(certificate.issuer),
+    ...certificateNames(certificate),
     validFrom: new Date(certificate.validFrom).toISOString(),
     validTo: new Date(certificate.validTo).toISOString(),
     serialNumber,
     fingerprint256,
-    keyType: keyText(certificate),
-    chain: chain.map(({ subject }) => nameText(subject)),
+    keyType: keyName(certificate),
+    chain: chain.map((one) => certificateNames(one).subject),
   };
 }
 

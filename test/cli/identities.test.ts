@@ -1,0 +1,415 @@
+/** What files and folders are taken for: in process, because there are many. */
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdirSync, symlinkSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { inspect } from 'node:util';
+import fc from 'fast-check';
+import { findIdentities, type Identity, type PassphraseRequest } from '../../lib/cli/identities';
+import { commonName } from '../../lib/cli/identities/describe';
+import { type Contents, type Folder, makeFolder } from '../support/identity-files';
+import { loadPki } from '../support/pki';
+
+const pki = loadPki();
+const { clients, clientB, clientCaA, deepClient, encodings, intermediateA, intermediateA2 } = pki;
+const { ec256, rsa } = clients;
+const { passphrase } = encodings;
+
+let folder: Folder;
+
+beforeEach(() => {
+  folder = makeFolder();
+});
+afterEach(() => folder.remove());
+
+/** What is found, as `CN (needs): where/key`, file names alone. */
+async function found(...sources: string[]) {
+  const { identities, problems, close } = await findIdentities(sources);
+  await close();
+  const local = (path: string) => path.replace(`${folder.path}/`, '');
+  return {
+    identities: identities.map(
+      ({ certificate, needs, where, keyWhere }) =>
+        `${certificate ? commonName(certificate.subject) : 'locked'} (${needs}): ${local(where)} ${local(keyWhere)}`,
+    ),
+    problems: problems.map(({ source, error }) => `${local(source)}: ${error.reason}`),
+  };
+}
+
+function one(identities: readonly Identity[]): Identity {
+  expect(identities).toHaveLength(1);
+  return identities[0] as Identity;
+}
+
+const both = ec256.cert + ec256.key;
+const crlf = (text: string) => text.replaceAll('\n', '\r\n');
+const BOM = '\ufeff';
+
+test.each<[string, Contents]>([
+  ['certificate and key', both],
+  ['key and certificate', ec256.key + ec256.cert],
+  [
+    'text around them',
+    `Bag Attributes\n  friendlyName: me\n${ec256.cert}\nKey Attributes\n${ec256.key}`,
+  ],
+  ['line breaks of Windows', crlf(both)],
+  ['a byte order mark', BOM + both],
+  ['UTF-16 as of Windows', Buffer.from(BOM + crlf(both), 'utf16le')],
+  [
+    'other things beside',
+    `${both}-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n`,
+  ],
+  ['a key of somebody else as well', both + clientB.key],
+])('PEM with %s', async (_, contents) => {
+  expect(await found(folder.write({ 'me.pem': contents }))).toEqual({
+    identities: ['client ec256 (nothing): me.pem me.pem'],
+    problems: [],
+  });
+});
+
+describe('a key beside its certificate', () => {
+  test.each<[string, Record<string, Contents>]>([
+    ['of the same name', { 'me.crt': ec256.cert, 'me.key': ec256.key }],
+    ['of another name', { 'me.crt': ec256.cert, 'zzz.key': ec256.key, 'aaa.key': clientB.key }],
+    ['in DER', { 'me.cer': encodings.certDer, 'me.der': encodings.keyDer }],
+    ['without an ending', { 'me.crt': ec256.cert, me: ec256.key }],
+  ])('%s is found by its public key', async (_, files) => {
+    const { identities, problems } = await found(folder.write(files));
+    expect(identities).toEqual([expect.stringMatching(/^client ec256 \(nothing\): me\.ce?rt? /)]);
+    expect(problems).toEqual([]);
+  });
+
+  test('is found from the key as well', async () => {
+    folder.write({ 'me.crt': ec256.cert, 'other.crt': clientB.cert, 'private.key': ec256.key });
+    expect(await found(folder.file('private.key'))).toEqual({
+      identities: ['client ec256 (nothing): me.crt private.key'],
+      problems: [],
+    });
+  });
+
+  test.each([
+    ['both are in it', both, ['client ec256 (nothing): pipe pipe'], []],
+    ['the key is not', ec256.cert, [], ['pipe: key-not-found']],
+  ])('is not looked for beside a pipe: %s', async (_, contents, identities, problems) => {
+    folder.write({ 'pipe.key': ec256.key });
+    const pipe = folder.file('pipe');
+    execFileSync('mkfifo', [pipe]);
+    const [result] = await Promise.all([found(pipe), writeFile(pipe, contents)]);
+    expect(result).toEqual({ identities, problems });
+  });
+});
+
+describe('what is named and is no identity', () => {
+  test.each<[string, Record<string, Contents>, string]>([
+    [
+      'a certificate without its key',
+      { 'me.pem': ec256.cert, 'b.key': clientB.key },
+      'key-not-found',
+    ],
+    [
+      'a key without its certificate',
+      { 'me.pem': ec256.key, 'b.crt': clientB.cert },
+      'certificate-not-found',
+    ],
+    ['a pair that does not fit', { 'me.pem': ec256.cert + clientB.key }, 'mismatch'],
+    [
+      'a key of the same name that does not fit',
+      { 'me.crt': ec256.cert, 'me.key': clientB.key },
+      'mismatch',
+    ],
+    ['an empty file', { 'me.pem': '' }, 'empty'],
+    ['garbage', { 'me.pem': 'hello' }, 'nothing'],
+    [
+      'garbage that begins as DER does',
+      { 'me.der': Buffer.from('308204ffdeadbeef', 'hex') },
+      'nothing',
+    ],
+    ['a revocation list', { 'me.crl': pki.crl }, 'nothing'],
+    ['a certificate that is cut short', { 'me.pem': ec256.cert.slice(0, 300) }, 'damaged'],
+    ['a certificate that is damaged', { 'me.pem': ec256.cert.replace('MII', 'AAA') }, 'damaged'],
+    ['a key that is damaged', { 'me.pem': ec256.key.replace('MIG', 'AAA') }, 'damaged'],
+    ['a file too large to be one', { 'me.pem': Buffer.alloc(1024 * 1024 + 1, 'x') }, 'too-large'],
+    ['a PFX that is damaged', { 'me.p12': cut(encodings.pfx) }, 'pfx-unreadable'],
+  ])('%s', async (_, files, reason) => {
+    const file = folder.write(files);
+    const { identities, problems } = await findIdentities([file]);
+    expect(identities).toEqual([]);
+    expect(problems).toMatchObject([{ source: file, named: true, error: { reason } }]);
+    expect(problems[0]?.error.message).toContain(file);
+    expect(problems[0]?.error.message).toMatch(/\.$/);
+  });
+
+  test('a PFX without a key', async () => {
+    const args = ['pkcs12', '-export', '-nokeys', '-in', ec256.certPath, '-passout', 'pass:'];
+    const file = folder.write({ 'trust.p12': execFileSync('openssl', args) });
+    expect(await found(file)).toEqual({
+      identities: [],
+      problems: ['trust.p12: pfx-incomplete'],
+    });
+  });
+
+  test.each([
+    ['is not there', 'nothing.pem', 'ENOENT'],
+    ['leads through a file', 'me.pem/other.pem', 'ENOTDIR'],
+    ['is a link to itself', 'loop.pem', 'ELOOP'],
+  ])('a file that %s', async (_, name, reason) => {
+    folder.write({ 'me.pem': both });
+    symlinkSync('loop.pem', folder.file('loop.pem'));
+    expect(await found(folder.file(name))).toEqual({
+      identities: [],
+      problems: [`${name}: ${reason}`],
+    });
+  });
+});
+
+test.each([
+  ['a folder', ''],
+  ['a file', 'me.pem'],
+])('%s that may not be read is told of', async (_, name) => {
+  folder.write({ 'me.pem': both });
+  chmodSync(folder.file(name), 0);
+  const result = await withoutRights(() => found(folder.file(name)));
+  expect(result).toEqual({
+    identities: [],
+    problems: [`${folder.file(name).replace(`${folder.path}/`, '')}: EACCES`],
+  });
+});
+
+test('a file that may not be read does not keep the others of its folder from being found', async () => {
+  folder.write({ 'a.pem': both, 'b.pem': clientB.cert + clientB.key, 'secret.txt': 'x' });
+  for (const name of ['a.pem', 'secret.txt']) chmodSync(folder.file(name), 0);
+  chmodSync(folder.path, 0o755);
+  expect(await withoutRights(() => found(folder.path))).toEqual({
+    identities: ['client b (nothing): b.pem b.pem'],
+    problems: ['a.pem: EACCES'],
+  });
+});
+
+/** Root may read everything. */
+async function withoutRights<T>(use: () => Promise<T>): Promise<T> {
+  if (process.getuid?.() !== 0) return use();
+  process.seteuid?.(NOBODY);
+  try {
+    return await use();
+  } finally {
+    process.seteuid?.(0);
+  }
+}
+
+const NOBODY = 65534;
+
+function cut(bytes: Buffer): Buffer {
+  return bytes.subarray(0, bytes.length - 10);
+}
+
+describe('a folder', () => {
+  test('gives all that fits, and says what is wrong with what should', async () => {
+    folder.write({
+      'a.crt': ec256.cert,
+      'b.pem': clientB.cert + clientB.key,
+      'broken.p12': cut(encodings.pfx),
+      'ca.pem': clientCaA.cert,
+      'garbage.pem': 'nothing',
+      id_ed25519: '-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n',
+      'keys.pem': ec256.key,
+      'notes.txt': 'buy milk',
+      'picture.png': Buffer.from('89504e470d0a1a0a', 'hex'),
+      'rsa.pfx': encodings.pfxWithoutPassphrase,
+      'sub/c.pem': deepClient.cert + deepClient.key,
+      'z-same.crt': ec256.cert,
+    });
+    mkdirSync(folder.file('empty.pem'));
+    symlinkSync('nowhere', folder.file('dangling.pem'));
+    expect(await found(folder.path)).toEqual({
+      identities: [
+        'client ec256 (nothing): a.crt keys.pem',
+        'client b (nothing): b.pem b.pem',
+        'client rsa (nothing): rsa.pfx rsa.pfx',
+      ],
+      problems: [
+        'dangling.pem: ENOENT',
+        'broken.p12: pfx-unreadable',
+        'garbage.pem: nothing',
+        'id_ed25519: damaged',
+      ],
+    });
+  });
+
+  test('with nothing in it gives nothing', async () => {
+    expect(await found(folder.path)).toEqual({ identities: [], problems: [] });
+  });
+
+  test('named twice, and by its files, gives each identity once', async () => {
+    const file = folder.write({ 'me.pem': both });
+    expect((await found(folder.path, file, folder.path)).identities).toHaveLength(1);
+  });
+});
+
+describe('the chain', () => {
+  test('is put in order, without the root, from one file', async () => {
+    const chain = [deepClient.key, clientCaA.cert, intermediateA.cert, deepClient.cert];
+    const file = folder.write({ 'me.pem': [...chain, intermediateA2.cert].join('') });
+    const { identities } = await findIdentities([file]);
+    expect(one(identities).certificate?.raw).toEqual(pemToDer(deepClient.cert));
+    expect(one(identities).chain.map(({ subject }) => commonName(subject))).toEqual([
+      'Client Intermediate A2',
+      'Client Intermediate A',
+    ]);
+  });
+
+  test('is made of what lies beside, as far as that reaches', async () => {
+    const files = { 'me.pem': deepClient.cert + deepClient.key, 'a2.pem': intermediateA2.cert };
+    const { identities } = await findIdentities([folder.write(files)]);
+    expect(one(identities).chain.map(({ subject }) => commonName(subject))).toEqual([
+      'Client Intermediate A2',
+    ]);
+  });
+});
+
+function pemToDer(pem: string): Buffer {
+  return Buffer.from(pem.replace(/-----.*-----|\s/g, ''), 'base64');
+}
+
+describe('an encrypted key', () => {
+  const { encryptedPkcs8Pem, encryptedPkcs8Der, encryptedTraditionalPem } = encodings;
+
+  test.each<[string, Record<string, Contents>]>([
+    ['in the same file', { 'me.pem': ec256.cert + encryptedPkcs8Pem }],
+    ['in the traditional form', { 'me.pem': ec256.cert + encryptedTraditionalPem }],
+    ['of the same name', { 'me.crt': ec256.cert, 'me.key': encryptedPkcs8Pem }],
+    ['in DER', { 'me.crt': ec256.cert, 'me.p8': encryptedPkcs8Der }],
+    ['that is just called key.pem', { 'me.crt': ec256.cert, 'key.pem': encryptedPkcs8Pem }],
+  ])('%s is asked for when it is needed, and once', async (_, files) => {
+    const requests: PassphraseRequest[] = [];
+    const ask = (request: PassphraseRequest) => {
+      requests.push(request);
+      return passphrase;
+    };
+    const { identities, problems } = await findIdentities([folder.write(files)], {
+      passphrase: ask,
+    });
+    const identity = one(identities);
+    expect(problems).toEqual([]);
+    expect(identity.needs).toBe('passphrase');
+    expect(identity.preview()?.subject).toBe(ec256.subject);
+    expect(requests).toEqual([]);
+    const [first, second] = await Promise.all([identity.credential(), identity.credential()]);
+    expect(first).toBe(second);
+    expect(await identity.credential()).toBe(first);
+    expect(first.subject).toBe(ec256.subject);
+    expect(requests).toMatchObject([{ file: identity.keyWhere, kind: 'key', attempt: 1 }]);
+  });
+
+  test('is asked for three times, and then anew', async () => {
+    const file = folder.write({ 'me.pem': ec256.cert + encryptedPkcs8Pem });
+    const attempts: number[] = [];
+    let answer: string | undefined = 'wrong';
+    const ask = ({ attempt, attempts: most }: PassphraseRequest) => {
+      attempts.push(attempt, most);
+      return answer;
+    };
+    const { identities } = await findIdentities([file], { passphrase: ask });
+    const wrong = { code: 'ERR_CREDENTIAL_PASSPHRASE', reason: 'wrong' };
+    await expect(one(identities).credential()).rejects.toMatchObject(wrong);
+    expect(attempts).toEqual([1, 3, 2, 3, 3, 3]);
+    answer = undefined;
+    await expect(one(identities).credential()).rejects.toMatchObject({ reason: 'cancelled' });
+    answer = passphrase;
+    expect((await one(identities).credential()).subject).toBe(ec256.subject);
+  });
+
+  test('that belongs to another certificate is told of once it is open', async () => {
+    const file = folder.write({ 'me.pem': clientB.cert + encryptedPkcs8Pem });
+    const { identities } = await findIdentities([file], { passphrase: () => passphrase });
+    await expect(one(identities).credential()).rejects.toMatchObject({
+      code: 'ERR_CREDENTIAL_MISMATCH',
+    });
+  });
+
+  test('fails where nobody can be asked, and where nobody waits any more', async () => {
+    const file = folder.write({ 'me.pem': ec256.cert + encryptedPkcs8Pem });
+    const alone = one((await findIdentities([file])).identities);
+    await expect(alone.credential()).rejects.toMatchObject({ reason: 'missing' });
+    const never = () => new Promise<string>(() => {});
+    const asked = one((await findIdentities([file], { passphrase: never })).identities);
+    const gone = new Error('gone');
+    await expect(asked.credential({ signal: AbortSignal.abort(gone) })).rejects.toBe(gone);
+  });
+
+  test('does not make an identity of an authority beside it', async () => {
+    folder.write({ 'ca.pem': clientCaA.cert, 'me.crt': ec256.cert, 'key.pem': encryptedPkcs8Pem });
+    expect((await found(folder.path)).identities).toEqual([
+      'client ec256 (passphrase): me.crt key.pem',
+    ]);
+  });
+});
+
+describe('a PFX', () => {
+  test('with a passphrase shows what is in it once that is known', async () => {
+    const file = folder.write({ 'me.p12': encodings.pfx });
+    const answers = ['wrong', passphrase];
+    const ask = () => answers.shift();
+    const { identities } = await findIdentities([file], { passphrase: ask });
+    const identity = one(identities);
+    expect(identity).toMatchObject({ certificate: undefined, chain: [], needs: 'passphrase' });
+    expect(identity.preview()).toBeUndefined();
+    await identity.credential();
+    expect(identity.preview()?.subject).toBe(deepClient.subject);
+    expect(identity).toMatchObject({ needs: 'nothing', label: 'me.p12' });
+    expect(identity.chain).toHaveLength(2);
+  });
+
+  test('without one is open at once', async () => {
+    const file = folder.write({ 'me.p12': encodings.pfxWithoutPassphrase });
+    expect((await found(file)).identities).toEqual(['client rsa (nothing): me.p12 me.p12']);
+    const { identities } = await findIdentities([file]);
+    expect((await one(identities).credential()).subject).toBe(rsa.subject);
+  });
+
+  test('gives up when the passphrase is wrong', async () => {
+    const file = folder.write({ 'me.p12': encodings.pfx });
+    const { identities } = await findIdentities([file], { passphrase: () => 'wrong' });
+    await expect(one(identities).credential()).rejects.toMatchObject({ reason: 'wrong' });
+  });
+});
+
+test('nothing secret is in what is found or in what is wrong', async () => {
+  folder.write({
+    'a.pem': both,
+    'b.pem': ec256.cert + encodings.encryptedPkcs8Pem,
+    'c.pem': ec256.cert + clientB.key,
+    'd.pem': rsa.key.replace('MII', 'AAA'),
+  });
+  const { identities, problems } = await findIdentities([folder.path], {
+    passphrase: () => 'hush',
+  });
+  for (const identity of identities) await identity.credential().catch(() => {});
+  const shown = inspect([identities, problems], { depth: 10, showHidden: true });
+  const secrets = [ec256, clientB, rsa].flatMap(({ key }) => key.split('\n').slice(1, 3));
+  for (const secret of [...secrets, 'hush']) expect(shown).not.toContain(secret);
+});
+
+test('whatever bytes a file holds, they give identities or problems, and no fault', async () => {
+  const pieces = fc.array(
+    fc.oneof(
+      fc
+        .constantFrom(ec256.cert, ec256.key, clientB.cert, encodings.encryptedPkcs8Pem)
+        .map(Buffer.from),
+      fc
+        .constantFrom('-----BEGIN CERTIFICATE-----', '-----END PRIVATE KEY-----\n')
+        .map(Buffer.from),
+      fc.uint8Array({ maxLength: 30 }).map((bytes) => Buffer.from(bytes)),
+      fc.uint8Array({ maxLength: 30 }).map((bytes) => Buffer.from([0x30, ...bytes])),
+      fc.nat(300).map((length) => encodings.pfx.subarray(0, length)),
+    ),
+    { maxLength: 5 },
+  );
+  await fc.assert(
+    fc.asyncProperty(pieces, async (parts) => {
+      const file = folder.write({ 'me.pem': Buffer.concat(parts) });
+      const { identities, problems } = await findIdentities([file]);
+      expect(identities.length + problems.length).toBeGreaterThan(0);
+      for (const identity of identities) identity.preview();
+    }),
+    { numRuns: 150 },
+  );
+});
