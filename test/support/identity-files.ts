@@ -1,5 +1,5 @@
 /** Folders with certificates and keys in all the forms in which people keep them. */
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { registerLeftover } from './leftovers';
@@ -19,7 +19,7 @@ export function makeFolder(files: Readonly<Record<string, Contents>> = {}): Fold
   const forget = registerLeftover(async () => remove());
   const remove = () => {
     forget();
-    chmodSync(path, 0o700);
+    if (existsSync(path)) chmodSync(path, 0o700);
     rmSync(path, { recursive: true, force: true });
   };
   const file = (name: string) => join(path, name);

@@ -28,7 +28,7 @@ export async function lookForIdentities(
   const { sources: all, names } = placesOf(sources, options.module);
   const found = await during(
     terminal,
-    `Looking for identities in ${names.join(', ')}`,
+    `Looking for identities: ${names.join(', ')}`,
     findIdentities(all, options),
   );
   return { ...found, places: names };
@@ -62,13 +62,8 @@ export function noIdentities({ problems, places }: Looked): CliError {
   return new CliError(
     ExitCode.noIdentity,
     'CLI_NO_IDENTITY',
-    `There is no identity in ${listed(places)}. Name a file, a folder or a pkcs11: URI with a certificate and its key.${seen}`,
+    `No identity was found. Looked at: ${places.join(', ')}. Name a file, a folder or a pkcs11: URI with a certificate and its key.${seen}`,
   );
-}
-
-function listed(places: readonly string[]): string {
-  const last = places.at(-1) ?? '';
-  return places.length < 2 ? last : `${places.slice(0, -1).join(', ')} and ${last}`;
 }
 
 /** How a command ends that found something: with the first fault of what was named, if there is one. */
