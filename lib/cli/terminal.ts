@@ -80,6 +80,11 @@ export class Terminal {
     return process.stderr.isTTY === true && !this.plain;
   }
 
+  /** Whether stderr has colours. */
+  get colored(): boolean {
+    return this.#colors.err;
+  }
+
   /** Whether somebody can be asked. */
   get interactive(): boolean {
     return process.stdin.isTTY === true && process.stderr.isTTY === true;
