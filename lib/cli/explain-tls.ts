@@ -33,6 +33,8 @@ export function explainTls(failure: Failure, around: Circumstances): Explanation
     case 'ERR_SSL_UNKNOWN_PROTOCOL':
     case 'ERR_SSL_RECORD_LAYER_FAILURE':
       return [ExitCode.protocol, `${at} does not speak TLS there. ${whatItSpeaks(around)}`];
+    case 'ERR_SSL_UNEXPECTED_EOF_WHILE_READING':
+      return [ExitCode.unreachable, cutShort(at, failure.identity)];
     case 'ERR_SSL_UNSUPPORTED_PROTOCOL':
     case 'ERR_SSL_VERSION_TOO_LOW':
     case 'ERR_SSL_VERSION_TOO_HIGH':
@@ -102,6 +104,14 @@ function explainAlert(
 
 function wrongVersion(at: string): string {
   return `${at} speaks no TLS version that was offered. Allow others by --tls-min and --tls-max (--tls-min 1.0 for old servers).`;
+}
+
+function cutShort(at: string, identity: string | undefined): string {
+  const since =
+    identity === undefined
+      ? 'what was received may be cut short.'
+      : `it was shown ${identity} and has sent nothing since, so it may have refused it. Its log may say why.`;
+  return `${at} closed the connection without the word that ends it (close_notify): ${since}`;
 }
 
 function whatItSpeaks({ firstBytes }: Circumstances): string {

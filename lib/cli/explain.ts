@@ -14,6 +14,8 @@ export interface Circumstances {
   readonly firstBytes?: Uint8Array | undefined;
   /** Whether a client certificate was asked for before it happened. */
   readonly asked?: boolean | undefined;
+  /** Whether that is not answered yet. */
+  readonly pending?: boolean | undefined;
 }
 
 /** What the library and Node tell of a failure. */
@@ -31,8 +33,11 @@ export type Explanation = readonly [exitCode: ExitCode, message: string];
 
 /** Makes of any error one to show; those that are so already stay as they are. */
 export function explain(thrown: unknown, circumstances: Circumstances = {}): CliError {
-  if (thrown instanceof CliError) return thrown;
-  const failure: Failure = types.isNativeError(thrown) ? thrown : new Error(String(thrown));
+  const own = withCauses(thrown).find((error) => error instanceof CliError);
+  if (own !== undefined) return own;
+  const failure: Failure = unwrapped(
+    types.isNativeError(thrown) ? thrown : new Error(String(thrown)),
+  );
   // Of @inquirer/core, when Ctrl-C is typed at a prompt; told by their names, because it is not loaded here.
   if (failure.name === 'ExitPromptError' || failure.name === 'AbortPromptError') {
     return interrupted();
@@ -46,6 +51,23 @@ export function explain(thrown: unknown, circumstances: Circumstances = {}): Cli
     explainFile(failure) ??
     unknown(failure);
   return new CliError(exitCode, code, message, thrown);
+}
+
+/** What a callback of ours throws comes back as the cause of the library's error. */
+function withCauses(thrown: unknown): unknown[] {
+  const errors: unknown[] = [];
+  for (let error = thrown; error instanceof Error && errors.length < 10; error = error.cause) {
+    errors.push(error);
+  }
+  return errors;
+}
+
+/** What the library says of callbacks and signers is for those who wrote them. */
+const WRAPPERS = new Set(['ERR_CLIENT_CERT_CALLBACK', 'ERR_SIGNER_FAILED']);
+
+function unwrapped(failure: Failure): Failure {
+  const isWrapper = WRAPPERS.has(failure.code ?? '') && types.isNativeError(failure.cause);
+  return isWrapper ? unwrapped(failure.cause as Failure) : failure;
 }
 
 function where({ target }: Circumstances): string {
@@ -92,8 +114,8 @@ function explainNetwork(failure: Failure, around: Circumstances): Explanation | 
   }
 }
 
-function lost(at: string, { asked, firstBytes }: Circumstances): string {
-  if (asked) {
+function lost(at: string, { pending, firstBytes }: Circumstances): string {
+  if (pending) {
     return `${at} closed the connection while its request for a client certificate was open: it did not wait for the answer any longer. Try again, and answer sooner.`;
   }
   return firstBytes === undefined

@@ -1,5 +1,6 @@
 import net from 'node:net';
 import { connect } from '../connect';
+import { Credential } from '../credential';
 import { logKeys } from '../log-keys';
 import type { ConnectionOptions } from '../options';
 import { upgrade } from '../starttls';
@@ -106,6 +107,7 @@ class Handshake implements Opened {
   #fail: (error: unknown) => void = () => {};
   #firstBytes: Uint8Array | undefined;
   #asked = false;
+  #pending = false;
 
   constructor(target: Target, plain: net.Socket, options: OpenOptions, timeout: number) {
     this.#target = target;
@@ -140,6 +142,7 @@ class Handshake implements Opened {
       target: this.#target,
       firstBytes: this.#firstBytes,
       asked: this.#asked,
+      pending: this.#pending,
     });
 
   #options(options: OpenOptions, socket: net.Socket): ConnectionOptions {
@@ -158,13 +161,17 @@ class Handshake implements Opened {
   #untimed(callback: ClientCertCallback): ClientCertCallback {
     return (request, context) => {
       this.#asked = true;
+      this.#pending = true;
       this.#pause();
       const answer = callback(request, context);
       if (answer === null || answer === undefined || !('then' in Object(answer))) {
-        if (typeof answer !== 'symbol') this.#start();
+        if (typeof answer !== 'symbol') this.#answered(answer);
         return answer;
       }
-      return Promise.resolve(answer).finally(() => this.#start());
+      return Promise.resolve(answer).then((value) => {
+        this.#answered(value);
+        return value;
+      });
     };
   }
 
@@ -176,6 +183,13 @@ class Handshake implements Opened {
       this.#fail(error);
       this.socket.destroy();
     }, this.#left);
+  }
+
+  #answered(answer: unknown): void {
+    this.#pending = false;
+    // A PIN may be typed in for its signature, here or at a reader.
+    const signs = answer instanceof Credential && Credential.signerOf(answer) !== null;
+    if (!signs) this.#start();
   }
 
   #pause(): void {

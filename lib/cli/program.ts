@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { registerCheck } from './commands/check';
+import { registerConnect } from './commands/connect';
 import { registerLs } from './commands/ls';
 import { registerProbe } from './commands/probe';
 
@@ -8,6 +9,7 @@ Examples:
   $ tls-client-cert probe example.com:443
   $ tls-client-cert probe https://example.com/members --json
   $ tls-client-cert probe --starttls smtp mail.example:25
+  $ tls-client-cert connect https://example.com/members
 
 Exit codes: 0 fine, 1 internal error, 2 wrong usage, 3 server not reachable, 4 no TLS that fits,
 5 server not trusted, 6 certificate refused or missing, 7 no identity fits, 8 identity unusable,
@@ -41,5 +43,6 @@ export function createProgram(): Command {
   registerProbe(program);
   registerCheck(program);
   registerLs(program);
+  registerConnect(program);
   return program;
 }

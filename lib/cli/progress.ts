@@ -21,6 +21,7 @@ export class Progress {
   constructor(terminal: Terminal, text: string) {
     this.#terminal = terminal;
     this.#text = text;
+    if (terminal.quiet) return;
     this.#timer = setTimeout(() => this.#show(), PATIENCE);
     this.#timer.unref();
   }

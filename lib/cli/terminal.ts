@@ -6,6 +6,8 @@ export interface TerminalFlags {
   readonly color?: 'auto' | 'always' | 'never' | undefined;
   /** No box drawing, no colour that means something by itself, no moving line. */
   readonly plain?: boolean | undefined;
+  /** No progress. */
+  readonly quiet?: boolean | undefined;
 }
 
 const STYLES = {
@@ -57,11 +59,13 @@ const NARROWEST = 40;
 export class Terminal {
   /** For screen readers and dumb terminals: words alone, one thing a line. */
   readonly plain: boolean;
+  readonly quiet: boolean;
   readonly #colors: { readonly out: boolean; readonly err: boolean };
   /** @internal Set by the progress that is shown. */
   moving: Moving | undefined;
 
-  constructor({ color = 'auto', plain = false }: TerminalFlags = {}) {
+  constructor({ color = 'auto', plain = false, quiet = false }: TerminalFlags = {}) {
+    this.quiet = quiet;
     this.plain = plain || process.env.TERM === 'dumb';
     this.#colors = {
       out: wantsColor(color, process.stdout),

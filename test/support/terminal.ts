@@ -95,7 +95,14 @@ export class Terminal {
     await this.#tmux.ask(`send-keys ${keys.join(' ')}`);
   }
 
-  /** What is on the screen, without blank ends. */
+  /** Sends the program a signal, as `kill` does. */
+  async kill(signal: NodeJS.Signals): Promise<void> {
+    const [shell] = await this.#tmux.ask("display-message -p '#{pane_pid}'");
+    const children = readFileSync(`/proc/${shell}/task/${shell}/children`, 'utf8');
+    process.kill(Number(children.trim()), signal);
+  }
+
+  /** What is on the screen, without blank ends; what the terminal itself has wrapped is one line. */
   screen(): Promise<string> {
     return this.#capture('');
   }
@@ -154,7 +161,7 @@ export class Terminal {
   }
 
   async #capture(flags: string): Promise<string> {
-    const lines = await this.#tmux.ask(`capture-pane ${flags}-p`);
+    const lines = await this.#tmux.ask(`capture-pane ${flags}-J -p`);
     return lines
       .map((line) => line.trimEnd())
       .join('\n')
@@ -215,7 +222,8 @@ stty -a > "$1/after"
 echo $status > "$1/status.new"
 mv "$1/status.new" "$1/status"
 printf '\\033[m'
-exec cat > /dev/null
+trap '' INT
+exec sleep 600
 `;
 }
 

@@ -4,7 +4,10 @@ import type { CertificateRequest } from '../../certificate-request';
 import type { Credential } from '../../credential';
 import { messageOf } from '../../errors';
 import { type Reason, reasonsAgainst } from '../../select/reasons';
+import { certificateNames } from '../certificate-names';
 import type { Identity } from '../identities';
+import { commonName, dayOf, validityOf } from '../identities/describe';
+import { keyName } from '../probe/facts';
 
 export interface Candidate {
   readonly identity: Identity;
@@ -42,8 +45,8 @@ export function summaryOf({ certificate, needs }: Identity): string[] {
   if (certificate === undefined) return [`not opened yet, needs a ${needs}`];
   return [
     `from ${commonName(certificate.issuer)}`,
-    `until ${day(certificate.validTo)}`,
-    keyText(certificate),
+    `until ${dayOf(certificate.validTo)}`,
+    keyName(certificate),
   ];
 }
 
@@ -57,11 +60,12 @@ export function detailsOf(identity: Identity, now = Date.now()): (readonly [stri
     secret === undefined ? place : `${place}, ${secret}`,
   ];
   if (certificate === undefined) return [['File', where], key];
+  const { subject, issuer } = certificateNames(certificate);
   return [
-    ['Subject', nameText(certificate.subject)],
-    ['Issuer', nameText(certificate.issuer)],
+    ['Subject', subject],
+    ['Issuer', issuer],
     ['Valid', validityText(certificate, now)],
-    ['Type', keyText(certificate)],
+    ['Type', keyName(certificate)],
     key,
   ];
 }
@@ -73,40 +77,16 @@ const NEEDS = {
   'pin-pad': 'needs the PIN, at the reader',
 } as const;
 
-function validityText({ validFrom, validTo }: X509Certificate, now: number): string {
-  const days = Math.floor((Date.parse(validTo) - now) / 86_400_000);
-  if (Date.parse(validFrom) > now) return `not before ${day(validFrom)}`;
-  if (days < 0) return `expired on ${day(validTo)}`;
-  return `until ${day(validTo)} (${days === 1 ? '1 day' : `${days} days`})`;
-}
-
-/** As people know it: `RSA 2048`, `EC P-256`, `Ed25519`. */
-export function keyText({ publicKey }: X509Certificate): string {
-  const { asymmetricKeyType: type = 'unknown', asymmetricKeyDetails: details } = publicKey;
-  if (type === 'rsa' || type === 'rsa-pss') {
-    return `${type.toUpperCase()} ${details?.modulusLength ?? ''}`.trimEnd();
+function validityText(certificate: X509Certificate, now: number): string {
+  const { validFrom, validTo } = certificate;
+  switch (validityOf(certificate, now)) {
+    case 'not-yet-valid':
+      return `not before ${dayOf(validFrom)}`;
+    case 'expired':
+      return `expired on ${dayOf(validTo)}`;
+    case 'valid': {
+      const days = Math.floor((Date.parse(validTo) - now) / 86_400_000);
+      return `until ${dayOf(validTo)} (${days === 1 ? '1 day' : `${days} days`})`;
+    }
   }
-  if (type === 'ec') return `EC ${CURVES[details?.namedCurve ?? ''] ?? details?.namedCurve ?? ''}`;
-  return type.replace(/^ed/, 'Ed');
-}
-
-const CURVES: Readonly<Record<string, string>> = {
-  prime256v1: 'P-256',
-  secp384r1: 'P-384',
-  secp521r1: 'P-521',
-};
-
-function day(date: string): string {
-  return new Date(date).toISOString().slice(0, 10);
-}
-
-/** Node has one attribute a line, the most general first. */
-function nameText(name: string): string {
-  return name.split('\n').reverse().join(', ');
-}
-
-function commonName(name: string): string {
-  const lines = name.split('\n');
-  const found = lines.findLast((line) => line.startsWith('CN='));
-  return found?.slice('CN='.length) ?? nameText(name);
 }

@@ -12,15 +12,37 @@ export interface PromptOptions {
   readonly opened?: () => (answered: boolean) => void;
 }
 
-/** Lets whoever else has stdin and the screen know that a prompt wants them. */
-export async function exclusively<T>({ opened }: PromptOptions, ask: () => Promise<T>): Promise<T> {
+/** What ends a program from outside; Ctrl-C and its like are keys while a prompt is there. */
+const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
+const SHOW_CURSOR = '\x1b[?25h';
+
+/**
+ * Runs a prompt when whoever else has stdin and the screen has left them to it. Whatever ends the program
+ * meanwhile, the terminal is put back as it was.
+ */
+export async function exclusively<T>(
+  { terminal, opened }: PromptOptions,
+  ask: () => Promise<T>,
+): Promise<T> {
   const closed = opened?.();
+  const restore = (signal: NodeJS.Signals) => {
+    leave();
+    if (process.stdin.isRaw) process.stdin.setRawMode(false);
+    if (!terminal.plain) process.stderr.write(`${SHOW_CURSOR}\n`);
+    // That of Ctrl-C is the session's to end with.
+    if (signal !== 'SIGINT') process.kill(process.pid, signal);
+  };
+  const leave = () => {
+    for (const signal of ENDING) process.off(signal, restore);
+  };
+  for (const signal of ENDING) process.prependListener(signal, restore);
   let answered = false;
   try {
     const answer = await ask();
     answered = true;
     return answer;
   } finally {
+    leave();
     closed?.(answered);
   }
 }
