@@ -116,12 +116,15 @@ function once(socket: TLSSocket, event: string): Promise<unknown> {
   return new Promise((resolve) => socket.once(event, resolve));
 }
 
+/** How servers go that say nothing. */
+const CLOSED = ['ECONNRESET', 'EPIPE', 'ERR_SSL_UNEXPECTED_EOF_WHILE_READING'];
+
 /** A server that ends things once it has seen the certificate has refused it, in its way. */
 function failure(thrown: unknown, opened: Opened | undefined): Outcome {
   const cause = thrown instanceof CliError ? (thrown.cause ?? thrown) : thrown;
   const { alert, code } = cause as { alert?: string; code?: string };
   const wasSent = opened?.socket.clientAuth.status === 'sent';
   if (alert !== undefined && wasSent) return { is: 'refused', alert };
-  if (code === 'ECONNRESET' && wasSent) return { is: 'refused', alert: null };
+  if (CLOSED.includes(code ?? '') && wasSent) return { is: 'refused', alert: null };
   return { is: 'failed', error: opened?.explain(thrown) ?? explain(thrown) };
 }
