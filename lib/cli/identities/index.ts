@@ -77,7 +77,7 @@ function add(identities: Map<string, Identity>, where: string, identity: Identit
   if (!identities.has(key)) identities.set(key, identity);
 }
 
-/** A URI may bring a PIN along. */
-function shown(uri: string): string {
+/** A source as it may be shown: a URI may bring a PIN along. */
+export function shown(uri: string): string {
   return uri.replace(/pin-value=[^&]*/gi, 'pin-value=…');
 }

@@ -6,8 +6,7 @@ import { ExitCode } from '../exit-codes';
 import { explain } from '../explain';
 import { during } from '../progress';
 import { styled, type Terminal } from '../terminal';
-import type { FoundIdentities } from './index';
-import { type FindOptions, findIdentities } from './index';
+import { type FindOptions, type FoundIdentities, findIdentities, shown } from './index';
 import { defaultPlaces, type Places } from './places';
 
 /** What was found, and where. */
@@ -38,7 +37,7 @@ function placesOf(sources: readonly string[], module: string | undefined): Place
   if (sources.length === 0 && module === undefined) return defaultPlaces();
   const tokens = module === undefined ? [] : ['pkcs11:'];
   const named = sources.some((source) => /^pkcs11:/i.test(source)) ? [] : tokens;
-  const names = [...sources, ...named.map(() => `the tokens of ${module}`)];
+  const names = [...sources.map(shown), ...named.map(() => `the tokens of ${module}`)];
   return { sources: [...sources, ...named], names };
 }
 
