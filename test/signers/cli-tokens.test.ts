@@ -1,5 +1,6 @@
 /** `tls-client-cert ls` and `check` with identities on tokens. */
 import { type Cli, type CliOptions, installCli } from '../support/cli';
+import { withCliAt } from '../support/cli-terminal';
 import { withSServer } from '../support/client';
 import { type Folder, makeFolder } from '../support/identity-files';
 import { loadPki } from '../support/pki';
@@ -108,7 +109,11 @@ test('without arguments both look on the tokens that the system knows', async ()
 
 describe('check --try', () => {
   /** What came of trying the identities that these URIs mean. */
-  async function tried(uris: readonly string[], options: CliOptions = {}) {
+  async function tried(
+    uris: readonly string[],
+    options: CliOptions = {},
+    flags: readonly string[] = [],
+  ) {
     let outcome: { end: unknown; results: unknown[] } = { end: undefined, results: [] };
     await withSServer(
       { requestCert: 'required', clientCa: pki.clientCasPath },
@@ -119,7 +124,7 @@ describe('check --try', () => {
           `${uri}${uri.includes('?') ? '&' : '?'}module-path=${SOFTHSM}`,
         ]);
         const { end, stdout } = await run(
-          ['check', ...server, ...sources, '--try', '--json'],
+          ['check', ...server, ...sources, ...flags, '--try', '--json'],
           options,
         );
         expect(stdout).not.toContain(PIN);
@@ -156,10 +161,48 @@ describe('check --try', () => {
   });
 
   test('tells that a PIN is wanted where nobody can be asked', async () => {
-    const message = expect.stringMatching(/The token "card" wants a PIN, .* pin-source/);
+    const message = expect.stringMatching(/^The PIN of card is wanted, and nobody can be asked/);
     expect(await tried(['pkcs11:token=card;object=mine'])).toEqual({
-      end: 8,
+      end: 2,
       results: [expect.objectContaining({ outcome: 'failed', message })],
     });
+  });
+
+  test('takes the PIN from a file, and asks at a terminal; Ctrl-C ends it there', async () => {
+    const uri = 'pkcs11:token=card;object=mine';
+    const accepted = { end: 0, results: [expect.objectContaining({ outcome: 'accepted' })] };
+    expect(await tried([uri], {}, ['--pin-file', 'pin'])).toEqual(accepted);
+    await withSServer(
+      { requestCert: 'required', clientCa: pki.clientCasPath },
+      async ({ port }) => {
+        const args = ['check', `localhost:${port}`, '-i', uri, '--pkcs11', SOFTHSM, '--try'];
+        const options = { env: softHsm.env };
+        await withCliAt(
+          cli,
+          args,
+          async (terminal) => {
+            await terminal.shows('PIN of card');
+            await terminal.type(PIN);
+            await terminal.press('Enter');
+            expect(await terminal.ended()).toMatchObject({ status: 0, restored: true });
+            const all = await terminal.everything();
+            expect(all).toContain('accepted');
+            expect(all).not.toContain(PIN);
+          },
+          options,
+        );
+        await withCliAt(
+          cli,
+          args,
+          async (terminal) => {
+            await terminal.shows('PIN of card');
+            await terminal.press('C-c');
+            const ended = { status: 130, restored: true, cursorVisible: true };
+            expect(await terminal.ended()).toEqual(ended);
+          },
+          options,
+        );
+      },
+    );
   });
 });

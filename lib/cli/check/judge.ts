@@ -5,6 +5,8 @@ import type { X509Certificate } from 'node:crypto';
 import { binding } from '../../binding';
 import { type CertificateRequest, DistinguishedName } from '../../certificate-request';
 import { type Reason, reasonsAgainst } from '../../select/reasons';
+import { CliError } from '../cli-error';
+import { ExitCode } from '../exit-codes';
 import type { Identity } from '../identities';
 import { commonName } from '../identities/describe';
 
@@ -32,7 +34,7 @@ export type Verdict =
       readonly chain: Chain;
     }
   /** It is not opened: nobody knows. */
-  | { readonly identity: Identity; readonly sent: 'unknown'; readonly why: string };
+  | { readonly identity: Identity; readonly sent: 'unknown'; readonly error: CliError };
 
 /** What a server asked for, as far as it is reported. */
 export interface Asked {
@@ -53,13 +55,13 @@ export function askedBy(request: CertificateRequest): Asked {
 export function judge(
   request: CertificateRequest,
   identity: Identity,
-  locked: ReadonlyMap<Identity, Error>,
+  locked: ReadonlyMap<Identity, CliError>,
 ): Verdict {
   const credential = identity.preview();
   const { certificate, chain } = identity;
   if (credential === undefined || certificate === undefined) {
-    const why = locked.get(identity)?.message ?? 'Its passphrase is not known.';
-    return { identity, sent: 'unknown', why };
+    const unknown = new CliError(ExitCode.identity, 'CLI_LOCKED', 'Its passphrase is not known.');
+    return { identity, sent: 'unknown', error: locked.get(identity) ?? unknown };
   }
   const reasons = reasonsAgainst(request, credential, Date.now());
   const possible = request.supports(credential) === true;

@@ -91,12 +91,13 @@ export function checkedRecord({ verdict, tried }: Checked) {
   const result = tried && {
     outcome: tried.outcome.is,
     alert: tried.outcome.is === 'refused' ? tried.outcome.alert : null,
+    code: tried.outcome.is === 'failed' ? tried.outcome.error.code : null,
     httpStatus: statusOf(tried.outcome),
     message: tried.said.said,
     next: tried.said.next,
   };
   if (verdict.sent === 'unknown') {
-    const reasons = [{ code: 'locked', message: verdict.why }];
+    const reasons = [{ code: 'locked', message: why(verdict) }];
     return {
       identity,
       sent: verdict.sent,

@@ -14,7 +14,7 @@ const SHOWN = 3;
 
 /** Why it would be sent, or not. */
 export function why(verdict: Verdict): string {
-  if (verdict.sent === 'unknown') return verdict.why;
+  if (verdict.sent === 'unknown') return verdict.error.message;
   if (verdict.reasons.length > 0) {
     return verdict.reasons.map((reason) => against(reason, verdict)).join(' ');
   }

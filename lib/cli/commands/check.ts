@@ -5,11 +5,11 @@ import { type Asked, askedBy, judge, type Verdict } from '../check/judge';
 import { atRequest, type Look } from '../check/look';
 import { type Checked, checkedRecord, writeAsked, writeChecked } from '../check/report';
 import { saidBy } from '../check/words';
-import { usageError } from '../cli-error';
+import { type CliError, usageError } from '../cli-error';
 import { addConnectionOptions, type ConnectionFlags } from '../connection-options';
 import { ExitCode } from '../exit-codes';
 import { explain } from '../explain';
-import type { Identity } from '../identities';
+import type { Asked as AskedForSecrets, Identity } from '../identities';
 import {
   exitCodeOf,
   type Looked,
@@ -18,10 +18,11 @@ import {
   writeProblems,
 } from '../identities/look';
 import { problemRecord } from '../identities/summary';
-import { during } from '../progress';
+import { during, type Progress } from '../progress';
+import { addSecretOptions, type SecretFlags, secretsFrom } from '../secret-options';
 import { parseTarget, type Target } from '../target';
 
-interface CheckFlags extends ConnectionFlags, GlobalFlags {
+interface CheckFlags extends ConnectionFlags, SecretFlags, GlobalFlags {
   readonly identity?: readonly string[];
   readonly pkcs11?: string;
   readonly path?: string;
@@ -53,7 +54,7 @@ export function registerCheck(program: Command): void {
     .option('--try', 'connect as each that would be sent, and tell what the server says to it')
     .option('--all', 'with --try: as each that can be sent, whatever speaks against it')
     .option('--json', 'print one JSON object, for machines');
-  addConnectionOptions(command)
+  addConnectionOptions(addSecretOptions(command))
     .addHelpText('after', EXAMPLES)
     .action(
       action<CheckFlags>((session, [target = ''], flags) =>
@@ -66,6 +67,7 @@ class Check {
   readonly #session: Session;
   readonly #target: Target;
   readonly #flags: CheckFlags;
+  #progress: Progress | undefined;
 
   constructor(session: Session, target: Target, flags: CheckFlags) {
     if (flags.all && !flags.try) throw usageError('--all is for --try: say both.');
@@ -78,7 +80,8 @@ class Check {
     const { terminal } = this.#session;
     const { identity = [], pkcs11: module } = this.#flags;
     const look = this.#look();
-    const found = await lookForIdentities(terminal, identity, { module });
+    const asked = this.#whomToAsk();
+    const found = await lookForIdentities(terminal, identity, { module, ...asked });
     try {
       if (found.identities.length === 0) throw noIdentities(found);
       const locked = await this.#unlock(found.identities);
@@ -100,6 +103,16 @@ class Check {
     }
   }
 
+  #whomToAsk(): AskedForSecrets {
+    const { terminal, signal } = this.#session;
+    // A prompt needs the line that moves.
+    const opened = () => {
+      this.#progress?.stop();
+      return () => {};
+    };
+    return secretsFrom(this.#flags, { terminal, signal, opened });
+  }
+
   #look(): Look {
     const { signal } = this.#session;
     // A URL's path is asked for only by whoever lets something be sent.
@@ -114,15 +127,14 @@ class Check {
   }
 
   /** Those of which nothing can be said before their passphrase is known. */
-  async #unlock(identities: readonly Identity[]): Promise<ReadonlyMap<Identity, Error>> {
+  async #unlock(identities: readonly Identity[]): Promise<ReadonlyMap<Identity, CliError>> {
     const { signal } = this.#session;
-    const locked = new Map<Identity, Error>();
+    const locked = new Map<Identity, CliError>();
     for (const identity of identities.filter(({ certificate }) => certificate === undefined)) {
       try {
         await identity.credential({ signal });
-      } catch (error) {
-        signal.throwIfAborted();
-        locked.set(identity, error as Error);
+      } catch (thrown) {
+        locked.set(identity, unlessInterrupted(explain(thrown), signal));
       }
     }
     return locked;
@@ -140,7 +152,10 @@ class Check {
       const outcome = await during(
         terminal,
         `Connecting as ${verdict.identity.label}`,
-        this.#attempt(look, verdict.identity),
+        (progress) => {
+          this.#progress = progress;
+          return this.#attempt(look, verdict.identity);
+        },
       );
       checked.push({ verdict, tried: { outcome, said: saidBy(outcome, verdict, asked) } });
     }
@@ -152,11 +167,14 @@ class Check {
   }
 
   async #attempt(about: Look, identity: Identity): Promise<Outcome> {
+    const { signal } = about;
     try {
-      return await attempt(about, await identity.credential({ signal: about.signal }));
-    } catch (error) {
-      about.signal.throwIfAborted();
-      return { is: 'failed', error: explain(error, { target: this.#target }) };
+      const outcome = await attempt(about, await identity.credential({ signal }));
+      if (outcome.is === 'failed') unlessInterrupted(outcome.error, signal);
+      return outcome;
+    } catch (thrown) {
+      const error = unlessInterrupted(explain(thrown, { target: this.#target }), signal);
+      return { is: 'failed', error };
     }
   }
 
@@ -202,6 +220,13 @@ class Check {
   }
 }
 
+/** Ctrl-C ends all of it, wherever it was pressed. */
+function unlessInterrupted(error: CliError, signal: AbortSignal): CliError {
+  signal.throwIfAborted();
+  if (error.exitCode === ExitCode.interrupted) throw error;
+  return error;
+}
+
 function plain(verdicts: readonly Verdict[]): Checked[] {
   return verdicts.map((verdict) => ({ verdict }));
 }
@@ -211,8 +236,9 @@ function exitCode(checked: readonly Checked[]): ExitCode | undefined {
   const outcomes = checked.flatMap(({ tried }) => (tried ? [tried.outcome] : []));
   if (outcomes.length === 0) {
     if (checked.some(({ verdict }) => verdict.sent === 'yes')) return undefined;
+    const { verdict: first } = checked[0] as Checked;
     const isLocked = checked.every(({ verdict }) => verdict.sent === 'unknown');
-    return isLocked ? ExitCode.identity : ExitCode.noIdentity;
+    return isLocked && first.sent === 'unknown' ? first.error.exitCode : ExitCode.noIdentity;
   }
   if (outcomes.some(({ is }) => is === 'accepted' || is === 'not-asked')) return undefined;
   const failed = outcomes.find((outcome) => outcome.is === 'failed');
