@@ -1,4 +1,5 @@
 /** What servers say to an identity, as `check --try` finds it out: in process, because there are many. */
+import type { X509Certificate } from 'node:crypto';
 import { attempt, type Outcome } from '../../lib/cli/check/attempt';
 import type { Chain } from '../../lib/cli/check/judge';
 import { atRequest, type Look } from '../../lib/cli/check/look';
@@ -214,10 +215,12 @@ test('Ctrl-C ends it', async () => {
 
 describe('in words', () => {
   let identity: Identity;
+  let certificate: X509Certificate;
 
   beforeAll(async () => {
     const { identities } = await findIdentities([deepClient.certPath]);
     identity = identities[0] as Identity;
+    certificate = identity.certificate as X509Certificate;
   });
 
   const complete: Chain = { is: 'complete', path: ['client deep'], of: 'Client CA A' };
@@ -232,7 +235,7 @@ describe('in words', () => {
   const said = (outcome: Outcome, chain: Chain = complete) =>
     saidBy(
       outcome,
-      { identity, sent: 'yes', reasons: [], listed: true, chain },
+      { identity, certificate, sent: 'yes', reasons: [], listed: true, chain },
       chain.is === 'open' ? listsNone : lists,
     );
 

@@ -1,11 +1,14 @@
 /** What files and folders are taken for: in process, because there are many. */
 import { execFileSync } from 'node:child_process';
+import type { X509Certificate } from 'node:crypto';
 import { chmodSync, mkdirSync, symlinkSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { findIdentities, type Identity, type PassphraseRequest } from '../../lib/cli/identities';
-import { commonName } from '../../lib/cli/identities/describe';
+import { commonName, holderOf } from '../../lib/cli/identities/describe';
+import { identityRecord, subjectCell } from '../../lib/cli/identities/summary';
+import { plainText } from '../../lib/cli/terminal';
 import { type Contents, type Folder, makeFolder } from '../support/identity-files';
 import { loadPki } from '../support/pki';
 
@@ -370,6 +373,30 @@ describe('a PFX', () => {
     const { identities } = await findIdentities([file], { passphrase: () => 'wrong' });
     await expect(one(identities).credential()).rejects.toMatchObject({ reason: 'wrong' });
   });
+});
+
+test.each([
+  ['/', ['-addext', 'subjectAltName=critical,email:a@example'], 'email:a@example', ''],
+  ['/', [], '(no name)', ''],
+  ['/C=DE/O=X+CN=several/serialNumber=5', [], 'several', 'serialNumber=5,CN=several+O=X,C=DE'],
+  [
+    '/O=Example/CN=first/CN=second/emailAddress=a@b',
+    [],
+    'second',
+    'emailAddress=a@b,CN=second,CN=first,O=Example',
+  ],
+])('a certificate for %j is called %s %s', async (subject, args, holder, full) => {
+  const made = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-noenc'];
+  const key = folder.file('me.key');
+  const cert = execFileSync('openssl', [...made, '-keyout', key, '-subj', subject, ...args], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const { identities } = await findIdentities([folder.write({ 'me.pem': cert })]);
+  const identity = one(identities);
+  expect(holderOf(identity.certificate as X509Certificate)).toBe(holder);
+  expect(identityRecord(identity)).toMatchObject({ subject: full, issuer: full });
+  expect(plainText(subjectCell(identity))).toContain(holder);
+  expect(identity.preview()?.subject).toBe(full);
 });
 
 test('nothing secret is in what is found or in what is wrong', async () => {

@@ -178,7 +178,9 @@ test('without arguments it looks here, where libpq and grid tools have theirs, a
 test('says what to install where tokens are wanted and pkcs11js is missing', async () => {
   const bare = installCli(['commander']);
   const { end, stdout, stderr } = await bare.run(['ls', '--pkcs11', '/bin/true']);
+  const { end: unasked } = await bare.run(['ls'], { cwd: folder.path });
   bare.remove();
   expect({ end, stdout }).toEqual({ end: 8, stdout: '' });
+  expect(unasked).toBe(0);
   expect(stderr).toMatch(/tls-client-cert: .* Run: npm install pkcs11js \(with npx: .*\n$/);
 });

@@ -8,7 +8,7 @@ import { type Reason, reasonsAgainst } from '../../select/reasons';
 import { CliError } from '../cli-error';
 import { ExitCode } from '../exit-codes';
 import type { Identity } from '../identities';
-import { commonName } from '../identities/describe';
+import { commonName, holderOf } from '../identities/describe';
 
 /** How far the certificates at hand reach. */
 export type Chain =
@@ -22,6 +22,7 @@ export type Chain =
 export type Verdict =
   | {
       readonly identity: Identity;
+      readonly certificate: X509Certificate;
       /**
        * `'yes'`: it suits. `'no'`: something speaks against it, but it can be sent. `'impossible'`: TLS, or the
        * security level, does not let it be sent.
@@ -68,13 +69,14 @@ export function judge(
   const sent = possible ? (reasons.length === 0 ? 'yes' : 'no') : 'impossible';
   const hasList = request.certificateAuthorities.length > 0;
   const listed = hasList ? request.matchesAuthorities(credential) : null;
-  return { identity, sent, reasons, listed, chain: chainOf(request, [certificate, ...chain]) };
+  const reach = chainOf(request, [certificate, ...chain]);
+  return { identity, certificate, sent, reasons, listed, chain: reach };
 }
 
 function chainOf(request: CertificateRequest, certificates: readonly X509Certificate[]): Chain {
   const path: string[] = [];
   for (const certificate of certificates) {
-    path.push(commonName(certificate.subject));
+    path.push(holderOf(certificate));
     const [issuer] = binding.issuers(certificate.raw) ?? [];
     if (issuer === undefined) continue;
     const name = DistinguishedName.of(issuer);

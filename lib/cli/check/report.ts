@@ -2,7 +2,7 @@
  * What `check` says: a table and sentences for people, an object for machines.
  */
 import type { Identity } from '../identities';
-import { commonName } from '../identities/describe';
+import { holderOf } from '../identities/describe';
 import { identityRecord } from '../identities/summary';
 import { namedBriefly } from '../identities/uri';
 import { writeTable } from '../table';
@@ -82,7 +82,7 @@ export function writeChecked(terminal: Terminal, checked: readonly Checked[]): v
 }
 
 function nameOf({ certificate, label }: Identity): string {
-  return certificate === undefined ? label : commonName(certificate.subject);
+  return certificate === undefined ? label : holderOf(certificate);
 }
 
 /** As `docs/cli.md` describes it. */

@@ -3,7 +3,7 @@
  */
 
 import type { Reason } from '../../select/reasons';
-import { commonName } from '../identities/describe';
+import { commonName, holderOf } from '../identities/describe';
 import type { Outcome } from './attempt';
 import type { Asked, Chain, Verdict } from './judge';
 
@@ -101,8 +101,8 @@ function http(status: number): Said {
 /** By alert (RFC 8446, section 6.2): what it says, and what can be done. */
 function refused(alert: string | null, verdict: Judged, asked: Asked): Said {
   const said = (what: string) => `refused: ${what}${alert === null ? '' : ` (alert ${alert})`}`;
-  const { identity } = verdict;
-  const issuer = commonName(identity.certificate?.issuer ?? '');
+  const { certificate } = verdict;
+  const issuer = commonName(certificate.issuer);
   const another = useAnother(asked);
   switch (alert) {
     case null:
@@ -145,7 +145,7 @@ function refused(alert: string | null, verdict: Judged, asked: Asked): Said {
     case 'access_denied':
       return {
         said: said('it knows who this is, and lets it not in'),
-        next: `Ask its administrator to allow ${commonName(identity.certificate?.subject ?? '')}.`,
+        next: `Ask its administrator to allow ${holderOf(certificate)}.`,
       };
     case 'decrypt_error':
       return {
@@ -181,11 +181,9 @@ function denied(status: number, bySsl: boolean, verdict: Judged, asked: Asked): 
       next: unknown(verdict, asked),
     };
   }
-  const { identity } = verdict;
-  const subject = commonName(identity.certificate?.subject ?? '');
   return {
     said: `denied: HTTP ${status}. The certificate was taken, and whom it names is not let in`,
-    next: `Ask the administrator to give ${subject} access to this path.`,
+    next: `Ask the administrator to give ${holderOf(verdict.certificate)} access to this path.`,
   };
 }
 

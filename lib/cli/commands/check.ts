@@ -178,7 +178,7 @@ class Check {
     }
   }
 
-  #notAsked({ places }: Looked): ExitCode {
+  #notAsked(found: Looked): ExitCode {
     const { terminal } = this.#session;
     const hint =
       this.#flags.path === undefined
@@ -186,17 +186,20 @@ class Check {
         : '';
     const message = `${this.#target.authority} did not ask for a client certificate, so none would be sent.${hint}`;
     if (this.#flags.json) {
+      const problems = found.problems.map(problemRecord);
+      const { places } = found;
       terminal.json({
         target: this.#target.authority,
         asked: null,
         identities: [],
-        problems: [],
+        problems,
         places,
       });
     } else {
       terminal.out(message);
+      writeProblems(terminal, found);
     }
-    return ExitCode.ok;
+    return exitCodeOf(found);
   }
 
   #write(found: Looked, asked: Asked, checked: readonly Checked[]): void {

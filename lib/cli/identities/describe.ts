@@ -3,10 +3,26 @@
  */
 import type { X509Certificate } from 'node:crypto';
 
-/** What tells whose it is; the whole name where there is no CN. Node has one attribute a line. */
-export function commonName(name: string): string {
-  const found = name.split('\n').findLast((line) => line.startsWith('CN='));
-  return found?.slice('CN='.length) ?? name.split('\n').reverse().join(',');
+/**
+ * The attributes of a name as Node has it: the most specific first, each as `CN=alice`. Node has one a line, and
+ * undefined for a name that is empty.
+ */
+export function attributesOf(name: string | undefined): string[] {
+  return (name ?? '').split('\n').reverse();
+}
+
+/** What tells whose it is; the whole name where there is no CN. */
+export function commonName(name: string | undefined): string {
+  const attributes = attributesOf(name);
+  // An entry may have several of them, with " + " in between.
+  const found = attributes.flatMap((one) => one.split(' + ')).find((one) => one.startsWith('CN='));
+  return found?.slice('CN='.length) ?? (attributes.join(',') || '(no name)');
+}
+
+/** Who is meant, as short as it can be said. */
+export function holderOf({ subject, subjectAltName }: X509Certificate): string {
+  // Without a subject, the other names say it (RFC 5280, section 4.2.1.6).
+  return subject === undefined ? (subjectAltName ?? '(no name)') : commonName(subject);
 }
 
 export type Validity = 'valid' | 'expired' | 'not-yet-valid';

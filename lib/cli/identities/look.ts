@@ -24,17 +24,21 @@ export async function lookForIdentities(
   sources: readonly string[],
   options: FindOptions = {},
 ): Promise<Looked> {
-  const { sources: all, names } = placesOf(sources, options.module);
+  const isDefault = sources.length === 0 && options.module === undefined;
+  const { sources: all, names } = isDefault ? defaultPlaces() : placesOf(sources, options.module);
   const found = await during(
     terminal,
     `Looking for identities: ${names.join(', ')}`,
     findIdentities(all, options),
   );
-  return { ...found, places: names };
+  // Nobody named these: what is wrong with them is worth a note.
+  const problems = isDefault
+    ? found.problems.map((problem) => ({ ...problem, named: false }))
+    : found.problems;
+  return { ...found, problems, places: names };
 }
 
 function placesOf(sources: readonly string[], module: string | undefined): Places {
-  if (sources.length === 0 && module === undefined) return defaultPlaces();
   const tokens = module === undefined ? [] : ['pkcs11:'];
   const named = sources.some((source) => /^pkcs11:/i.test(source)) ? [] : tokens;
   const names = [...sources.map(shown), ...named.map(() => `the tokens of ${module}`)];

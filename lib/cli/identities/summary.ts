@@ -5,7 +5,7 @@ import { basename, dirname } from 'node:path';
 import { certificateNames } from '../certificate-names';
 import { keyName } from '../probe/facts';
 import { type Line, styled, type Text } from '../terminal';
-import { commonName, dayOf, type Validity, validityOf } from './describe';
+import { attributesOf, commonName, dayOf, holderOf, type Validity, validityOf } from './describe';
 import type { Identity, Needs, Problem } from './identity';
 import { namedBriefly } from './uri';
 
@@ -16,15 +16,12 @@ const SOON = 30;
 /** The subject with its CN first, where it has one. */
 export function subjectCell({ certificate }: Identity): Line {
   if (certificate === undefined) return styled('yellow', 'not known: passphrase needed');
-  const cn = `CN=${commonName(certificate.subject)}`;
-  const rest = certificate.subject.split('\n').reverse();
-  const place = rest.indexOf(cn);
-  if (place < 0) return rest.join(',');
-  rest.splice(place, 1);
-  return [
-    styled('bold', cn.slice('CN='.length)),
-    ...(rest.length > 0 ? [`, ${rest.join(',')}`] : []),
-  ];
+  const rest = attributesOf(certificate.subject);
+  const place = rest.findIndex((one) => one.startsWith('CN='));
+  if (place < 0) return rest.join(',') || holderOf(certificate);
+  const [cn = ''] = rest.splice(place, 1);
+  const more = rest.length > 0 ? [`, ${rest.join(',')}`] : [];
+  return [styled('bold', cn.slice('CN='.length)), ...more];
 }
 
 export function issuerCell({ certificate }: Identity): string {
