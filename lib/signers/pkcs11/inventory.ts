@@ -211,5 +211,7 @@ function areEqual(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 function subjectOf({ certificate }: Found): string {
-  return certificate.subject.split('\n').reverse().join(',');
+  // Node has none where the name is empty.
+  const name = certificate.subject as string | undefined;
+  return name?.split('\n').reverse().join(',') ?? '';
 }
