@@ -141,6 +141,18 @@ describe('what is named and is no identity', () => {
     expect(problems[0]?.error.message).toMatch(/\.$/);
   });
 
+  test('a certificate with a key of a kind that nobody knows', async () => {
+    const strange = Buffer.from(encodings.certDer);
+    // id-ecPublicKey, with another last number.
+    const oid = strange.indexOf(Buffer.from('2a8648ce3d0201', 'hex'));
+    strange[oid + 6] = 0x7f;
+    const pem = `-----BEGIN CERTIFICATE-----\n${strange.toString('base64')}\n-----END CERTIFICATE-----\n`;
+    expect(await found(folder.write({ 'me.pem': pem + ec256.key }))).toEqual({
+      identities: [],
+      problems: ['me.pem: damaged', 'me.pem: certificate-not-found'],
+    });
+  });
+
   test('a PFX without a key', async () => {
     const args = ['pkcs12', '-export', '-nokeys', '-in', ec256.certPath, '-passout', 'pass:'];
     const file = folder.write({ 'trust.p12': execFileSync('openssl', args) });
@@ -368,6 +380,18 @@ describe('a PFX', () => {
     expect((await one(identities).credential()).subject).toBe(rsa.subject);
   });
 
+  test('of old Windows is told of as one, once it is open', async () => {
+    const files = ['-inkey', ec256.keyPath, '-in', ec256.certPath];
+    const args = ['pkcs12', '-export', '-legacy', ...files, '-passout', `pass:${passphrase}`];
+    const file = folder.write({ 'me.p12': execFileSync('openssl', args) });
+    const { identities } = await findIdentities([file], { passphrase: () => passphrase });
+    await expect(one(identities).credential()).rejects.toMatchObject({
+      code: 'ERR_CREDENTIAL_INVALID',
+      reason: 'pfx-unsupported',
+      message: expect.stringContaining('openssl pkcs12 -legacy'),
+    });
+  });
+
   test('gives up when the passphrase is wrong', async () => {
     const file = folder.write({ 'me.p12': encodings.pfx });
     const { identities } = await findIdentities([file], { passphrase: () => 'wrong' });
@@ -436,7 +460,8 @@ test('whatever bytes a file holds, they give identities or problems, and no faul
       const { identities, problems } = await findIdentities([file]);
       expect(identities.length + problems.length).toBeGreaterThan(0);
       for (const identity of identities) identity.preview();
+      for (const { error } of problems) expect(error.reason).toMatch(/^[a-z-]+$/);
     }),
-    { numRuns: 150 },
+    { numRuns: 80 },
   );
 });
