@@ -86,6 +86,7 @@ describe('without --try', () => {
       );
       expect(end).toBe(0);
       expect(report).toMatchObject({
+        format: 1,
         target: `localhost:${sServer.port}`,
         asked: { phase: 'handshake', protocol: 'TLSv1.3', authorities: [clientCaA.subject] },
         problems: [],
@@ -281,7 +282,7 @@ describe('a passphrase', () => {
       const { end, byPlace } = await records(sServer, args);
       expect(end).toBe(0);
       expect(byPlace.get('locked.p12')).toMatchObject({
-        identity: { subject: deepClient.subject, status: 'valid' },
+        identity: { status: 'valid', certificate: { subject: deepClient.subject } },
         sent: 'yes',
         chain: { is: 'complete', path: expect.arrayContaining(['Client Intermediate A']) },
       });

@@ -81,6 +81,23 @@ describe('a key beside its certificate', () => {
     expect(problems).toEqual([]);
   });
 
+  test('is found from each file that has the certificate', async () => {
+    folder.write({ 'a-copy.crt': ec256.cert, 'me.crt': ec256.cert, 'me.key': ec256.key });
+    expect(await found(folder.file('a-copy.crt'))).toEqual({
+      identities: ['client ec256 (nothing): a-copy.crt me.key'],
+      problems: [],
+    });
+    expect(await found(folder.path)).toEqual({
+      identities: ['client ec256 (nothing): me.crt me.key'],
+      problems: [],
+    });
+    folder.write({ 'z.pem': both });
+    expect((await found(folder.file('a-copy.crt'))).identities).toEqual([
+      expect.stringContaining('a-copy.crt'),
+    ]);
+    expect((await found(folder.path)).identities).toEqual(['client ec256 (nothing): z.pem z.pem']);
+  });
+
   test('is found from the key as well', async () => {
     folder.write({ 'me.crt': ec256.cert, 'other.crt': clientB.cert, 'private.key': ec256.key });
     expect(await found(folder.file('private.key'))).toEqual({
@@ -418,7 +435,7 @@ test.each([
   const { identities } = await findIdentities([folder.write({ 'me.pem': cert })]);
   const identity = one(identities);
   expect(holderOf(identity.certificate as X509Certificate)).toBe(holder);
-  expect(identityRecord(identity)).toMatchObject({ subject: full, issuer: full });
+  expect(identityRecord(identity).certificate).toMatchObject({ subject: full, issuer: full });
   expect(plainText(subjectCell(identity))).toContain(holder);
   expect(identity.preview()?.subject).toBe(full);
 });

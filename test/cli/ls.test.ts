@@ -75,6 +75,7 @@ test('the same for machines', async () => {
   // What was named and is not there gives its code, though others were found.
   expect(end).toBe(8);
   expect(JSON.parse(stdout)).toEqual({
+    format: 1,
     identities: [
       {
         kind: 'file',
@@ -83,13 +84,16 @@ test('the same for machines', async () => {
         device: null,
         key: { where: 'me.key', needs: 'passphrase' },
         status: 'valid',
-        subject: ec256.subject,
-        issuer: 'CN=Client CA A,O=tls-client-cert tests',
-        validFrom: expect.stringMatching(/^\d{4}-.*Z$/),
-        validTo: expect.stringMatching(/^\d{4}-.*Z$/),
-        serialNumber: expect.stringMatching(/^[0-9A-F]+$/),
-        fingerprint256: new X509Certificate(ec256.cert).fingerprint256,
-        keyType: 'EC P-256',
+        certificate: {
+          subject: ec256.subject,
+          issuer: 'CN=Client CA A,O=tls-client-cert tests',
+          subjectAltNames: [],
+          serialNumber: expect.stringMatching(/^[0-9A-F]+$/),
+          validFrom: expect.stringMatching(/^\d{4}-.*Z$/),
+          validTo: expect.stringMatching(/^\d{4}-.*Z$/),
+          key: 'EC P-256',
+          fingerprint256: new X509Certificate(ec256.cert).fingerprint256,
+        },
         chain: [],
       },
       {
@@ -99,6 +103,8 @@ test('the same for machines', async () => {
         device: null,
         key: { where: 'locked.p12', needs: 'passphrase' },
         status: 'locked',
+        certificate: null,
+        chain: [],
       },
       expect.objectContaining({ where: 'old.pem', status: 'expired' }),
     ],

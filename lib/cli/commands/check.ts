@@ -208,6 +208,7 @@ class Check {
     if (this.#flags.json) {
       const { problems, places } = found;
       terminal.json({
+        format: 1,
         target: authority,
         asked,
         identities: checked.map(checkedRecord),

@@ -53,7 +53,12 @@ async function ls(
     if (identities.length === 0) throw noIdentities(found);
     if (json) {
       const records = identities.map((identity) => identityRecord(identity));
-      terminal.json({ identities: records, problems: problems.map(problemRecord), places });
+      terminal.json({
+        format: 1,
+        identities: records,
+        problems: problems.map(problemRecord),
+        places,
+      });
     } else {
       writeIdentities(terminal, identities);
       writeProblems(terminal, found);

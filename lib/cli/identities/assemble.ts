@@ -45,14 +45,19 @@ export function assemble(files: Files, passphrase: PassphraseCallback | undefine
     for (const what of parts.damaged) {
       fault('ERR_CREDENTIAL_INVALID', 'damaged', `${parts.file} holds ${what}.`);
     }
-    const own = pairs.filter(
-      (pair) => pair.file === parts.file || pair.keys.some(({ file }) => file === parts.file),
-    );
+    const own = pairs.filter((pair) => isOf(parts, pair));
     const isNews = (pair: Pair) => !identities.some((one) => one.certificate === pair.certificate);
     identities.push(...own.filter(isNews).map((pair) => new FileIdentity(pair, passphrase)));
     if (own.length === 0) unpaired(files, parts, pairs, fault);
   }
   return { identities, problems };
+}
+
+/** Whether certificate or key are in this file, be it that the same is in another one, too. */
+function isOf({ file, certificates }: Parts, { certificate, keys }: Pair): boolean {
+  const { fingerprint256 } = certificate;
+  const isHere = certificates.some((one) => one.fingerprint256 === fingerprint256);
+  return isHere || keys.some((key) => key.file === file);
 }
 
 /** Every certificate once, though it may stand in several files. */
@@ -84,7 +89,9 @@ function keysIn(
   encrypted: readonly Encrypted[],
 ): (readonly [X509Certificate, readonly KeyPart[]])[] {
   const matched = one.certificates.flatMap((certificate) => {
-    const key = plain.get(publicKeyOf(certificate.publicKey));
+    const publicKey = publicKeyOf(certificate.publicKey);
+    const here = one.keys.find((key) => key.is === 'plain' && key.publicKey === publicKey);
+    const key = here ?? plain.get(publicKey);
     return key === undefined ? [] : [[certificate, [key]] as const];
   });
   const leaf = leafOf(one);
@@ -94,8 +101,8 @@ function keysIn(
 
 /** Which of several files with one certificate is called its place. */
 function nearness({ named }: Files, { file, keys: [key] }: Pair): number {
-  if (key.file === file) return 3 + Number(named.has(file));
-  return 2 * Number(named.has(file)) + Number(stemOf(key.file) === stemOf(file));
+  const isNamesake = stemOf(key.file) === stemOf(file);
+  return 4 * Number(named.has(file)) + 2 * Number(key.file === file) + Number(isNamesake);
 }
 
 /** The one that a file is about: the first, but for authorities before it. */
@@ -125,9 +132,6 @@ function unpaired(
   fault: (code: string, reason: string, message: string) => void,
 ): void {
   const { file, certificates, keys, damaged } = parts;
-  const isPaired = ({ fingerprint256 }: X509Certificate) =>
-    pairs.some(({ certificate }) => certificate.fingerprint256 === fingerprint256);
-  if (certificates.some(isPaired)) return;
   const meant = keyMeantFor(files, parts, pairs);
   if (meant !== undefined && certificates.length > 0) {
     const where = meant === file ? 'the private key in it' : `the private key in ${meant}`;

@@ -3,7 +3,8 @@
  */
 import { basename, dirname } from 'node:path';
 import { certificateNames } from '../certificate-names';
-import { keyName } from '../probe/facts';
+import { certificateFacts, keyName } from '../probe/facts';
+import type { CertificateFacts } from '../probe/report';
 import { type Line, styled, type Text } from '../terminal';
 import { attributesOf, commonName, dayOf, holderOf, type Validity, validityOf } from './describe';
 import type { Identity, Needs, Problem } from './identity';
@@ -80,33 +81,23 @@ export interface IdentityRecord {
   readonly label: string;
   readonly device: string | null;
   readonly key: { readonly where: string; readonly needs: Needs };
-  /** `'locked'`: nothing can be said before its passphrase is known; then the rest is missing. */
+  /** `'locked'`: nothing can be said before its passphrase is known. */
   readonly status: Validity | 'locked';
-  readonly subject?: string;
-  readonly issuer?: string;
-  readonly validFrom?: string;
-  readonly validTo?: string;
-  readonly serialNumber?: string;
-  readonly fingerprint256?: string;
-  readonly keyType?: string;
+  readonly certificate: CertificateFacts | null;
   /** Subjects of the issuers that would be sent along, nearest first. */
-  readonly chain?: readonly string[];
+  readonly chain: readonly string[];
 }
 
 export function identityRecord(identity: Identity, now = Date.now()): IdentityRecord {
   const { kind, where, label, device = null, certificate, chain, keyWhere, needs } = identity;
-  const about = { kind, where, label, device, key: { where: keyWhere, needs } };
-  if (certificate === undefined) return { ...about, status: 'locked' };
-  const { serialNumber, fingerprint256 } = certificate;
   return {
-    ...about,
-    status: validityOf(certificate, now),
-    ...certificateNames(certificate),
-    validFrom: new Date(certificate.validFrom).toISOString(),
-    validTo: new Date(certificate.validTo).toISOString(),
-    serialNumber,
-    fingerprint256,
-    keyType: keyName(certificate),
+    kind,
+    where,
+    label,
+    device,
+    key: { where: keyWhere, needs },
+    status: certificate === undefined ? 'locked' : validityOf(certificate, now),
+    certificate: certificate === undefined ? null : certificateFacts(certificate),
     chain: chain.map((one) => certificateNames(one).subject),
   };
 }
