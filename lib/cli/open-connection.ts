@@ -56,7 +56,7 @@ export async function openConnection(
     throw explain(error, { target });
   }
   const left = Math.max(1, timeout - (performance.now() - began));
-  return new Handshake(target, plain, { ...fromFlags, ...options }, left);
+  return new Handshake(target, plain, { ...fromFlags, ...options }, { timeout, left });
 }
 
 function connected(
@@ -109,10 +109,15 @@ class Handshake implements Opened {
   #asked = false;
   #pending = false;
 
-  constructor(target: Target, plain: net.Socket, options: OpenOptions, timeout: number) {
+  constructor(
+    target: Target,
+    plain: net.Socket,
+    options: OpenOptions,
+    { timeout, left }: { readonly timeout: number; readonly left: number },
+  ) {
     this.#target = target;
     this.#timeout = timeout;
-    this.#left = timeout;
+    this.#left = left;
     // With a listener of ours ciphertext goes over the stream, and we see how the server begins.
     plain.once('data', (bytes: Buffer) => {
       this.#firstBytes = bytes.subarray(0, 200);

@@ -79,6 +79,11 @@ export function writeFields(
   }
 }
 
+/** Text, on as many lines as it takes. */
+export function writeWrapped(terminal: Terminal, text: Line): void {
+  for (const line of broke(text, terminal.width)) terminal.out(line);
+}
+
 /** How wide each column may be, or `null` when they do not fit beside each other. */
 function columnWidths(
   columns: readonly Column[],

@@ -130,8 +130,12 @@ function target(
   starttls: StartTlsProtocol | undefined,
   path: string | undefined,
 ): Target {
-  const authority = net.isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
-  return { host, port, starttls, path, authority };
+  return { host, port, starttls, path, authority: authorityOf(host, port) };
+}
+
+/** `host:port`, an IPv6 address in brackets. */
+export function authorityOf(host: string, port: number): string {
+  return net.isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 function bad(text: string): CliError {

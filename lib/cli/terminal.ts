@@ -4,7 +4,7 @@ import { escapedInJson, printable } from './text';
 export interface TerminalFlags {
   /** Default: `'auto'`. */
   readonly color?: 'auto' | 'always' | 'never' | undefined;
-  /** No box drawing, no colour that means something by itself, no moving line. */
+  /** No box drawing, no colour unless asked for, no moving line. */
   readonly plain?: boolean | undefined;
   /** No progress. */
   readonly quiet?: boolean | undefined;
@@ -68,8 +68,8 @@ export class Terminal {
     this.quiet = quiet;
     this.plain = plain || process.env.TERM === 'dumb';
     this.#colors = {
-      out: wantsColor(color, process.stdout),
-      err: wantsColor(color, process.stderr),
+      out: wantsColor(color, process.stdout, this.plain),
+      err: wantsColor(color, process.stderr, this.plain),
     };
   }
 
@@ -129,8 +129,13 @@ export class Terminal {
 }
 
 /** https://no-color.org and https://force-color.org; what is asked for by the option goes before both. */
-function wantsColor(color: TerminalFlags['color'], stream: Partial<WriteStream>): boolean {
+function wantsColor(
+  color: TerminalFlags['color'],
+  stream: Partial<WriteStream>,
+  plain: boolean,
+): boolean {
   if (color !== 'auto') return color === 'always';
+  if (plain) return false;
   const { NO_COLOR, FORCE_COLOR } = process.env;
   if (NO_COLOR !== undefined && NO_COLOR !== '') return false;
   if (FORCE_COLOR !== undefined) return FORCE_COLOR !== '0' && FORCE_COLOR !== 'false';

@@ -77,6 +77,8 @@ function writePicture(file: string, picture: string): void {
   try {
     writeFileSync(file, picture);
   } catch (error) {
-    throw usageError(`--svg ${file} cannot be written: ${whyUnreadable(error)}.`, error);
+    const { code } = error as NodeJS.ErrnoException;
+    const why = code === 'ENOENT' ? 'there is no such folder' : whyUnreadable(error);
+    throw usageError(`--svg ${file} cannot be written: ${why}.`, error);
   }
 }

@@ -13,7 +13,7 @@ export function connectionFacts(socket: TLSSocket, cipher: string | null): Conne
     protocol: socket.getProtocol(),
     cipher: socket.getCipher()?.standardName ?? cipher,
     keyExchange: exchange?.name ?? exchange?.type ?? null,
-    alpn: socket.alpnProtocol || null,
+    alpn: socket.facts.alpnProtocol || null,
   };
 }
 

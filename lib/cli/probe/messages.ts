@@ -1,3 +1,5 @@
+import { alertName } from '../../alerts';
+
 /** The messages of a handshake, as OpenSSL tells of them (SSL_trace(3)), with their times. */
 
 export interface Message {
@@ -6,7 +8,7 @@ export interface Message {
   readonly name: string;
   /** Bytes of the message, where they are told. */
   readonly length: number | null;
-  /** Milliseconds since the connection was made. */
+  /** Milliseconds since the first message. */
   readonly at: number;
 }
 
@@ -22,7 +24,7 @@ const RECORD = /^(Sent|Received) (?:TLS )?Record$/;
 const MESSAGE = /^ {4}([A-Z][A-Za-z]+), Length=(\d+)$/;
 /** Of a ServerHello; those that a ClientHello lists have no name in front. */
 const CIPHER = /^ {6}cipher_suite \{0x[0-9A-F]{2}, 0x[0-9A-F]{2}\} ([A-Z0-9_a-z]+)$/;
-const ALERT = /^ {4}Level=(\w+)\(\d+\), description=([\w ]+)\(\d+\)$/;
+const ALERT = /^ {4}Level=(\w+)\(\d+\), description=[\w ]+\((\d+)\)$/;
 
 /** Names that may stand there; all else in the text is what the messages hold. */
 const NAMES = new Set([
@@ -36,7 +38,7 @@ export class Messages {
   readonly suspensions: Suspended[] = [];
   /** What the last ServerHello chose, by its IANA name. */
   cipher: string | null = null;
-  readonly #began = performance.now();
+  #began: number | undefined;
   #from: Message['from'] = 'client';
 
   /** @param trace - What was written about the messages that came and went just now: whole lines. */
@@ -50,7 +52,12 @@ export class Messages {
       this.cipher = CIPHER.exec(line)?.[1] ?? this.cipher;
       const [, level, alert] = ALERT.exec(line) ?? [];
       if (alert !== undefined) {
-        this.list.push({ from: this.#from, name: `Alert: ${alert} (${level})`, length: null, at });
+        this.list.push({
+          from: this.#from,
+          name: `Alert: ${alertName(Number(alert))} (${level})`,
+          length: null,
+          at,
+        });
       }
     }
   }
@@ -66,6 +73,8 @@ export class Messages {
   }
 
   #now(): number {
-    return performance.now() - this.#began;
+    const now = performance.now();
+    this.#began ??= now;
+    return now - this.#began;
   }
 }

@@ -132,7 +132,7 @@ class Observation {
     if (socket === undefined) throw new Error('There is no connection to look at.');
     this.#facts ??= {
       connection: connectionFacts(socket, this.#messages.cipher),
-      server: serverFacts(socket, socket.sentCertificates()),
+      server: serverFacts(socket, socket.facts.sentCertificates()),
     };
     return this.#facts;
   }

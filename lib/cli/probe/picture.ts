@@ -1,4 +1,5 @@
 /** A handshake as a sequence diagram in SVG: what was seen of it, and nothing else. */
+import { authorityOf } from '../target';
 import { printable } from '../text';
 import type { Message, Messages } from './messages';
 import type { ProbeReport } from './report';
@@ -32,7 +33,7 @@ export function drawHandshake(report: ProbeReport, messages: Messages): string {
   const bottom = y;
   const height = bottom + MARGIN;
   const { target, connection } = report;
-  const title = `${target.host}:${target.port}`;
+  const title = authorityOf(target.host, target.port);
   return `${[
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-labelledby="title description">`,
     `<title id="title">${escaped(`TLS handshake with ${title}`)}</title>`,
@@ -54,7 +55,8 @@ function eventsOf({ requests }: ProbeReport, { list, suspensions }: Messages): E
   // From the last, so that the places of the others stay.
   [...suspensions].reverse().forEach(({ from, to, after }, n) => {
     const request = requests[suspensions.length - 1 - n];
-    const caption = request?.answer === 'declined' ? 'then: none' : 'no answer was given';
+    const caption =
+      request?.answer === 'declined' ? 'answered: there is no certificate' : 'no answer was given';
     events.splice(after, 0, { kind: 'wait', from, to, caption });
   });
   return events;

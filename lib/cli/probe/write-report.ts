@@ -1,5 +1,7 @@
 /** A probe's report, for people. */
-import { writeFields as writeAnyFields, writeTable } from '../table';
+
+import { writeFields as writeAnyFields, writeTable, writeWrapped } from '../table';
+import { authorityOf } from '../target';
 import { type Line, styled, type Terminal } from '../terminal';
 import type { CertificateFacts, ProbeReport, RequestFacts, VersionFacts } from './report';
 
@@ -19,12 +21,12 @@ function writeFields(terminal: Terminal, fields: Parameters<typeof writeAnyField
 
 function heading(terminal: Terminal, text: string): void {
   terminal.out();
-  terminal.out(styled('bold', text));
+  writeWrapped(terminal, styled('bold', text));
 }
 
 function writeServer(terminal: Terminal, { target, connection, server, http }: ProbeReport): void {
   const { host, port, servername, starttls } = target;
-  terminal.out(styled('bold', host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`));
+  writeWrapped(terminal, styled('bold', authorityOf(host, port)));
   const asked = servername === null || servername === host ? [] : [`as ${servername}`];
   const begun = starttls === null ? [] : [`after STARTTLS (${starttls})`];
   const { protocol, cipher, keyExchange, alpn } = connection;
