@@ -45,14 +45,15 @@ export function explainServer(failure: Failure, around: Circumstances): Explanat
   if (why === undefined) return undefined;
   const at = around.target?.authority ?? 'The server';
   const names =
-    failure.code === 'ERR_TLS_CERT_ALTNAME_INVALID' ? ` It says: ${namesOf(failure.message)}.` : '';
+    failure.code === 'ERR_TLS_CERT_ALTNAME_INVALID' ? ` It is for ${namesOf(failure.message)}.` : '';
   return [
     ExitCode.untrusted,
     `${at} is not trusted: ${why}.${names} Nothing was shown to it (--insecure goes on all the same).`,
   ];
 }
 
-/** What Node says behind "altnames:". */
+/** The end of what Node says of a name: `… is not in the cert's altnames: DNS:a, DNS:b`. */
 function namesOf(message: string): string {
-  return /(?:altnames: |cert's )(.*?)\.?$/s.exec(message)?.[1] ?? message;
+  const names = /.*(?:altnames|list|CN): (.*?)\.?$/s.exec(message)?.[1] ?? '';
+  return names === '' ? 'no name at all' : names;
 }
