@@ -45,7 +45,9 @@ export function explainServer(failure: Failure, around: Circumstances): Explanat
   if (why === undefined) return undefined;
   const at = around.target?.authority ?? 'The server';
   const names =
-    failure.code === 'ERR_TLS_CERT_ALTNAME_INVALID' ? ` It is for ${namesOf(failure.message)}.` : '';
+    failure.code === 'ERR_TLS_CERT_ALTNAME_INVALID'
+      ? ` It is for ${namesOf(failure.message)}.`
+      : '';
   return [
     ExitCode.untrusted,
     `${at} is not trusted: ${why}.${names} Nothing was shown to it (--insecure goes on all the same).`,

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { registerCheck } from './commands/check';
+import { registerCompletion } from './commands/completion';
 import { registerConnect } from './commands/connect';
 import { registerLs } from './commands/ls';
 import { registerProbe } from './commands/probe';
@@ -44,5 +45,6 @@ export function createProgram(): Command {
   registerCheck(program);
   registerLs(program);
   registerConnect(program);
+  registerCompletion(program);
   return program;
 }
