@@ -127,8 +127,8 @@ class Handshake implements Opened {
     if (file) logKeys(this.socket, file);
     this.secured = new Promise<void>((resolve, reject) => {
       this.#fail = (error) => {
-        this.#stop();
         reject(this.explain(error));
+        this.#stop();
       };
       this.socket.once('secureConnect', () => {
         this.#stop();
@@ -191,9 +191,9 @@ class Handshake implements Opened {
   }
 
   #answered(answer: unknown): void {
-    this.#pending = false;
     // A PIN may be typed in for its signature, here or at a reader.
     const signs = answer instanceof Credential && Credential.signerOf(answer) !== null;
+    this.#pending = signs && !this.#over;
     if (!signs) this.#start();
   }
 
@@ -204,6 +204,7 @@ class Handshake implements Opened {
 
   #stop(): void {
     this.#over = true;
+    this.#pending = false;
     clearTimeout(this.#timer);
   }
 }

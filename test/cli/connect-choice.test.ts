@@ -204,13 +204,14 @@ test('a terminal too low for all of it', () =>
   ));
 
 test.each([
-  ['colours', {}, true],
-  ['NO_COLOR', { NO_COLOR: '1' }, false],
-])('%s', (_name, env, colored) =>
+  ['colours', {}, [], true],
+  ['NO_COLOR', { NO_COLOR: '1' }, [], false],
+  ['--color never', {}, ['--color', 'never'], false],
+])('%s', (_name, env, flags, colored) =>
   withSServer(required, (server) =>
     withCliAt(
       cli,
-      ['connect', `127.0.0.1:${server.port}`, '-i', folder],
+      ['connect', `127.0.0.1:${server.port}`, '-i', folder, ...flags],
       async (terminal) => {
         await terminal.shows('navigate');
         expect((await terminal.styled()).includes('\u001b[')).toBe(colored);

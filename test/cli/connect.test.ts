@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
+import { setTimeout } from 'node:timers/promises';
 import { type Cli, installCli } from '../support/cli';
 import { withSServer } from '../support/client';
 import { startNodeServer } from '../support/node-server';
@@ -187,6 +188,38 @@ test.each(['TLSv1.2', 'TLSv1.3'] as const)(
     await server.close();
   },
 );
+
+test('who does not read keeps the other from writing', async () => {
+  const bulk = Buffer.alloc(64 << 20);
+  const written = { toServer: false, toUs: false };
+  const server = await startNodeServer({
+    identity: pki.server,
+    requestCert: false,
+    onConnection: (socket) => {
+      socket.pause();
+      socket.write(bulk, () => {
+        written.toUs = true;
+      });
+    },
+  });
+  const child = spawn(process.execPath, [cli.main, ...connect(server.port, '--quiet')]);
+  const ended = once(child, 'close');
+  child.stdin.on('error', () => {});
+  child.stdin.write(bulk, () => {
+    written.toServer = true;
+  });
+  try {
+    await once(child.stdout, 'readable');
+    // Long enough for all of it, were nothing in the way.
+    await setTimeout(700);
+    expect(written).toEqual({ toServer: false, toUs: false });
+  } finally {
+    child.kill('SIGKILL');
+    child.stdout.destroy();
+    await ended;
+    await server.close();
+  }
+});
 
 test('the end of stdin ends this side alone; the end of the server ends the program', async () => {
   const server = await startNodeServer({

@@ -53,6 +53,9 @@ export function registerConnect(program: Command): void {
       if (flags.auto && flags.decline) throw usageError('Give --auto or --decline, not both.');
       const server = parseTarget(target, flags.starttls);
       const request = requestOf(server, flags);
+      if (request !== undefined && flags.alpn?.split(',').some((name) => name.trim() === 'h2')) {
+        throw usageError('The request is one of HTTP/1.1: leave h2 out of --alpn.');
+      }
       await new Talk(session, server, flags).run(request);
       return undefined;
     }),

@@ -37,7 +37,8 @@ export class Answers {
     if (decline || (identity.length === 0 && pkcs11 === undefined)) return;
     const found = await this.#find();
     if (found.identities.length === 0) throw noIdentities(found);
-    writeProblems(this.#options.terminal, found);
+    const { terminal } = this.#options;
+    if (!terminal.quiet) writeProblems(terminal, found);
   }
 
   readonly callback: ClientCertCallback = (request, { signal }) => {

@@ -8,6 +8,8 @@ export interface PromptOptions {
   readonly terminal: Terminal;
   /** Aborts when no answer is of use any more: the prompt takes itself off the screen. */
   readonly signal: AbortSignal;
+  /** Whether a server waits meanwhile, so that the time counts. Default: `true`. */
+  readonly serverWaits?: boolean;
   /** Called when a prompt takes stdin and the screen; what it returns, when it has left them. */
   readonly opened?: () => (answered: boolean) => void;
 }
@@ -78,10 +80,10 @@ export async function prompted<T>(
 }
 
 async function onScreen<T>(
-  { terminal, signal }: PromptOptions,
+  { terminal, signal, serverWaits = true }: PromptOptions,
   ask: (context: PromptContext) => Promise<T>,
 ): Promise<T> {
-  const output = new WaitingLine(process.stderr, terminal.colored);
+  const output = new WaitingLine(process.stderr, terminal.colored, serverWaits);
   const over = new AbortController();
   const context: PromptContext = {
     input: process.stdin,

@@ -19,17 +19,20 @@ export class WaitingLine extends Writable {
   readonly #began = performance.now();
   readonly #timer: NodeJS.Timeout;
   readonly #resized = () => {
-    // The terminal has wrapped anew what stands there: where the line is now, nobody knows.
+    // The terminal has wrapped anew what stands there.
     this.#lost = true;
   };
   #row = 0;
+  /** Nobody knows where the line is now, or there is none. */
   #lost = false;
 
-  constructor(screen: WriteStream, colored: boolean) {
+  /** @param shown - `false`: nobody waits, and there is no such line. */
+  constructor(screen: WriteStream, colored: boolean, shown: boolean) {
     super({ decodeStrings: false });
     this.#screen = screen;
     this.#colored = colored;
-    this.#send(`${this.#line(WAITS)}\n`);
+    if (shown) this.#send(`${this.#line(WAITS)}\n`);
+    else this.#lost = true;
     this.#timer = setInterval(() => this.#rewrite(WAITS), TICK);
     this.#timer.unref();
     screen.on('resize', this.#resized);
