@@ -1,5 +1,6 @@
 /** What servers say to an identity, as `check --try` finds it out: in process, because there are many. */
 import type { X509Certificate } from 'node:crypto';
+import type { TLSSocket } from 'node:tls';
 import { attempt, type Outcome } from '../../lib/cli/check/attempt';
 import type { Chain } from '../../lib/cli/check/judge';
 import { atRequest, type Look } from '../../lib/cli/check/look';
@@ -153,14 +154,35 @@ describe('a request by HTTP', () => {
     });
   });
 
-  test.each(['close', 'stay open'])('whose answer has all that it says: %s', async (how) => {
-    const onConnection: NodeServerOptions['onConnection'] = (socket) =>
-      void socket.once('data', () => {
-        socket.write('HTTP/1.1 500 Oh\r\nContent-Length: 4\r\n\r\nsorry'.slice(0, -1));
-        if (how === 'close') socket.end();
-      });
+  const head = 'HTTP/1.1 400 Bad Request\r\nContent-Length: 25\r\n\r\n';
+
+  /** Longer than a test may take: who waits in vain fails. */
+  const forever = 60;
+
+  test.each<[string, Outcome, (socket: TLSSocket) => void]>([
+    [
+      'is read no further than needed',
+      answered(200),
+      (socket) => socket.write('HTTP/1.1 200 OK\r\n\r\n'),
+    ],
+    [
+      'is read as far as it says that it goes, if it is an error',
+      denied(400, true),
+      (socket) => {
+        socket.write(head);
+        setTimeout(() => socket.write('The SSL certificate error'), 50);
+      },
+    ],
+    [
+      'is cut short',
+      denied(403),
+      (socket) => socket.write('HTTP/1.1 403 Forbidden\r\n\r\nYou', () => socket.destroy()),
+    ],
+  ])('whose answer %s', async (_, outcome, answer) => {
+    const onConnection = (socket: TLSSocket) => void socket.once('data', () => answer(socket));
     await withNodeServer({ onConnection }, async (nodeServer) => {
-      expect(await attempt(look(nodeServer, { path: '/' }), me)).toEqual(answered(500));
+      const about = look(nodeServer, { path: '/', timeout: forever });
+      expect(await attempt(about, me)).toEqual(outcome);
     });
   });
 

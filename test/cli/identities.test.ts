@@ -349,6 +349,13 @@ describe('an encrypted key', () => {
     expect((await one(identities).credential()).subject).toBe(ec256.subject);
   });
 
+  test('whose only passphrase is wrong is not said to have got none', async () => {
+    const file = folder.write({ 'me.pem': ec256.cert + encryptedPkcs8Pem });
+    const ask = ({ attempt }: PassphraseRequest) => (attempt === 1 ? 'wrong' : undefined);
+    const { identities } = await findIdentities([file], { passphrase: ask });
+    await expect(one(identities).credential()).rejects.toMatchObject({ reason: 'wrong' });
+  });
+
   test('that belongs to another certificate is told of once it is open', async () => {
     const file = folder.write({ 'me.pem': clientB.cert + encryptedPkcs8Pem });
     const { identities } = await findIdentities([file], { passphrase: () => passphrase });

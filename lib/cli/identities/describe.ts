@@ -5,7 +5,7 @@ import type { X509Certificate } from 'node:crypto';
 
 /**
  * The attributes of a name as Node has it: the most specific first, each as `CN=alice`. Node has one a line, and
- * undefined for a name that is empty.
+ * for an empty one nothing, or up to version 22 undefined.
  */
 export function attributesOf(name: string | undefined): string[] {
   return (name ?? '').split('\n').reverse();
@@ -22,7 +22,7 @@ export function commonName(name: string | undefined): string {
 /** Who is meant, as short as it can be said. */
 export function holderOf({ subject, subjectAltName }: X509Certificate): string {
   // Without a subject, the other names say it (RFC 5280, section 4.2.1.6).
-  return subject === undefined ? (subjectAltName ?? '(no name)') : commonName(subject);
+  return subject ? commonName(subject) : (subjectAltName ?? '(no name)');
 }
 
 export type Validity = 'valid' | 'expired' | 'not-yet-valid';
