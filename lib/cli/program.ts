@@ -10,6 +10,8 @@ Examples:
   $ tls-client-cert probe example.com:443
   $ tls-client-cert probe https://example.com/members --json
   $ tls-client-cert probe --starttls smtp mail.example:25
+  $ tls-client-cert ls ~/certs
+  $ tls-client-cert check https://example.com/members --identity ~/certs --try
   $ tls-client-cert connect https://example.com/members
 
 Exit codes: 0 fine, 1 internal error, 2 wrong usage, 3 server not reachable, 4 no TLS that fits,

@@ -31,7 +31,7 @@ interface CheckFlags extends ConnectionFlags, SecretFlags, GlobalFlags {
 }
 
 const EXAMPLES = `
-Nothing is sent without --try. Without --identity it takes what \`tls-client-cert ls\` lists: this folder,
+No certificate is sent without --try. Without --identity it takes what \`tls-client-cert ls\` lists: this folder,
 ~/.postgresql and ~/.globus, and the tokens that the system's PKCS#11 module knows.
 
 Examples:
