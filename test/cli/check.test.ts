@@ -127,7 +127,9 @@ describe('without --try', () => {
       const { end, stdout } = await check(sServer, identities(...all));
       expect(end).toBe(0);
       expect(stdout.split('\n').map((line) => line.replace(/ {2,}/g, ' | ').trimEnd())).toEqual([
-        `localhost:${sServer.port} asks for a client certificate in the handshake (TLSv1.2); it lists 1 authority.`,
+        `server | localhost:${sServer.port}`,
+        'asks | for a client certificate in the handshake (TLSv1.2)',
+        `accepts | ${clientCaA.subject}`,
         '',
         'Identity | Verdict | Why | Chain',
         expect.stringMatching(/^─+/),
@@ -240,7 +242,7 @@ test('--try shows only those that would be sent', async () => {
     const sources = identities('b.pem', 'me.pem', 'old.pem', 'nothing.pem');
     const { end, stdout, stderr } = await check(sServer, [...sources, '--try']);
     expect(end).toBe(8);
-    expect(stdout).toMatch(/\n\nclient ec256 \(me\.pem\): accepted\.\n$/);
+    expect(stdout).toMatch(/\n\nas client ec256 \(me\.pem\)\nresult {2}accepted\n$/);
     expect(stderr).toMatch(/Note: nothing\.pem cannot be read: .*\n$/);
     await sServer.sawClient(1);
     expect(sServer.clientCertificateMessageCount).toBe(1);
@@ -267,7 +269,7 @@ test('--try with a URL tells how the server answered for its path', async () => 
     const { end, stdout } = await check(nodeServer, [url, ...identities('me.pem'), '--try']);
     expect(end).toBe(6);
     expect(stdout).toMatch(
-      /\n\nclient ec256 \(me\.pem\): denied: HTTP 403\. The certificate was taken, .*\.\n {2}Next: Ask the administrator to give client ec256 access to this path\.\n$/,
+      /\n\nas client ec256 \(me\.pem\)\nresult {2}denied: HTTP 403\. The certificate was taken, .*\nnext {4}Ask the administrator to give client ec256 access to this path\.\n$/,
     );
   });
 });

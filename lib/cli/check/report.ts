@@ -5,8 +5,8 @@ import type { Identity } from '../identities';
 import { holderOf } from '../identities/describe';
 import { identityRecord } from '../identities/summary';
 import { namedBriefly } from '../identities/uri';
-import { writeTable } from '../table';
-import { type Line, type Style, styled, type Terminal } from '../terminal';
+import { writeFields, writeTable } from '../table';
+import { type Line, type Style, styled, type Terminal, type Text } from '../terminal';
 import type { Outcome } from './attempt';
 import type { Asked, Verdict } from './judge';
 import { chainText, type Said, why } from './words';
@@ -45,21 +45,25 @@ const WHEN = {
   renegotiation: 'by renegotiation',
 } as const;
 
+/** Authorities that are named; `probe` lists all. */
+const SHOWN = 3;
+
 export function writeAsked(terminal: Terminal, server: string, asked: Asked): void {
   const { authorities, phase, protocol } = asked;
-  const count = authorities.length;
-  const list =
-    count === 0
-      ? 'it lists no authorities'
-      : count === 1
-        ? 'it lists 1 authority'
-        : `it lists ${count} authorities`;
-  terminal.out(`${server} asks for a client certificate ${WHEN[phase]} (${protocol}); ${list}.`);
+  const more = authorities.length - SHOWN;
+  const rest = more > 0 ? [`and ${more} more`] : [];
+  writeFields(terminal, [
+    ['server', server],
+    ['asks', `for a client certificate ${WHEN[phase]} (${protocol})`],
+    authorities.length === 0
+      ? ['accepts', 'any authority: it lists none']
+      : ['accepts', [...authorities.slice(0, SHOWN), ...rest], 'list'],
+  ]);
 }
 
 export function writeChecked(terminal: Terminal, checked: readonly Checked[]): void {
   const identities = checked.map(({ verdict }) => verdict.identity);
-  const name = ({ identity }: Verdict) => [
+  const name = ({ identity }: Verdict): Text[] => [
     nameOf(identity),
     styled('dim', ` (${namedBriefly(identity, identities)})`),
   ];
@@ -70,14 +74,15 @@ export function writeChecked(terminal: Terminal, checked: readonly Checked[]): v
     verdict.sent === 'unknown' ? '' : chainText(verdict.chain),
   ]);
   writeTable(terminal, COLUMNS, rows);
-  const tried = checked.flatMap(({ verdict, tried }) => (tried ? [{ verdict, ...tried }] : []));
-  if (tried.length > 0) terminal.out();
-  for (const { verdict, outcome, said } of tried) {
-    const [first = '', ...rest] = said.said.split(/(?<=^\w+)(?=:)/);
-    terminal.out(
-      [...name(verdict), ': ', styled(RESULT[outcome.is], first), rest.join(''), '.'].flat(),
-    );
-    if (said.next !== null) terminal.out(`  Next: ${said.next}`);
+  for (const { verdict, tried } of checked) {
+    if (tried === undefined) continue;
+    const { outcome, said } = tried;
+    // The word that it begins with, where that tells how it went.
+    const [first = '', ...rest] = said.said.split(/(?<=^\w+)(?=:|$)/);
+    const next = said.next === null ? [] : ([['next', said.next]] as const);
+    terminal.out();
+    terminal.out(['as ', ...name(verdict)]);
+    writeFields(terminal, [['result', [styled(RESULT[outcome.is], first), ...rest]], ...next]);
   }
 }
 
