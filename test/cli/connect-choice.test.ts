@@ -38,10 +38,10 @@ test.each(['TLSv1.2', 'TLSv1.3'] as const)('by arrow keys, on %s', (protocol) =>
   withSServer({ ...required, protocol }, (server) =>
     withCliAt(cli, ['connect', `127.0.0.1:${server.port}`, '-i', folder], async (terminal) => {
       const list = await terminal.shows(/❯ client ec256 .*navigate/s);
-      expect(list).toMatch(/^The server waits for the answer: 0 s\n\? Which certificate/);
+      expect(list).toMatch(/^The server waits for the answer: \d s\n\? Which certificate/);
       expect(list).toMatch(/client rsa +from Client CA A +until 20\d\d-\d\d-\d\d +RSA 2048/);
       expect(list).toMatch(/These do not fit:\n- client b +from Client CA B .*\(wrong authority\)/);
-      expect(list).toContain('Subject CN=client ec256, O=tls-client-cert tests');
+      expect(list).toContain('Subject CN=client ec256,O=tls-client-cert tests');
       expect(list).toMatch(/Valid +until 20\d\d-\d\d-\d\d \(\d+ days\)/);
       await terminal.press('Down');
       expect(await terminal.shows(/❯ client rsa/)).toContain('Type    RSA 2048');
@@ -96,18 +96,14 @@ test('where none fits, there is a way on without', () =>
   }));
 
 test('the list closes itself when the server gives up, and one line says so', async () => {
-  const server = await startNodeServer({
-    identity: pki.server,
-    ca: pki.clientCaA.cert,
-    handshakeTimeout: 1_500,
-  });
-  server.server.on('tlsClientError', (_error, socket) => socket.destroy());
+  const server = await startNodeServer({ identity: pki.server, ca: pki.clientCaA.cert });
   await withCliAt(cli, ['connect', `127.0.0.1:${server.port}`, '-i', folder], async (terminal) => {
     await terminal.shows(QUESTION);
     await terminal.shows('The server waits for the answer: 1 s');
+    server.hangUp();
     expect(await terminal.ended()).toEqual({ status: 3, restored: true, cursorVisible: true });
     expect(await terminal.everything()).toMatch(
-      /^tls-client-cert: 127.0.0.1:\d+ did not wait for the answer: it closed the connection after 1 s\. [^\n]+$/,
+      /^tls-client-cert: 127.0.0.1:\d+ did not wait for the answer: it closed the connection after \d s\. [^\n]+$/,
     );
   });
   await server.close();
@@ -115,12 +111,12 @@ test('the list closes itself when the server gives up, and one line says so', as
 
 test('the list closes itself when --wait is over', () =>
   withSServer(required, (server) => {
-    const args = ['connect', `127.0.0.1:${server.port}`, '-i', folder, '--wait', '1.2'];
+    const args = ['connect', `127.0.0.1:${server.port}`, '-i', folder, '--wait', '2'];
     return withCliAt(cli, args, async (terminal) => {
       await terminal.shows(QUESTION);
       expect(await terminal.ended()).toEqual({ status: 7, restored: true, cursorVisible: true });
       expect(await terminal.everything()).toMatch(
-        /^tls-client-cert: Nobody answered within 1.2 s \(--wait\), [^\n]+$/,
+        /^tls-client-cert: Nobody answered within 2 s \(--wait\), [^\n]+$/,
       );
     });
   }));

@@ -131,13 +131,13 @@ describe.each([
   );
 
   test('the prompt closes itself when the server gives up', async () => {
-    const server = await startNodeServer({ identity: pki.server, handshakeTimeout: 1_500 });
-    server.server.on('tlsClientError', (_error, socket) => socket.destroy());
+    const server = await startNodeServer({ identity: pki.server });
     await withCliAt(
       cli,
       connect(server.port, '--auto', ...flags),
       async (terminal) => {
         await terminal.shows(prompt);
+        server.hangUp();
         expect(await terminal.ended()).toEqual({ status: 3, restored: true, cursorVisible: true });
         const all = await terminal.everything();
         expect(all).toMatch(
@@ -155,9 +155,9 @@ test('more than the timeout of the network may pass before the PIN is there', ()
   withSServer(required, (server) =>
     withCliAt(
       cli,
-      connect(server.port, '--auto', '--timeout', '0.8'),
+      connect(server.port, '--auto', '--timeout', '1.5'),
       async (terminal) => {
-        await terminal.shows('The server waits for the answer: 1 s');
+        await terminal.shows('The server waits for the answer: 2 s');
         await terminal.type(PIN);
         await terminal.press('Enter');
         await terminal.shows('Certificate sent');

@@ -110,7 +110,11 @@ class Check {
       this.#progress?.stop();
       return () => {};
     };
-    return secretsFrom(this.#flags, { terminal, signal, opened });
+    const prompts = { terminal, signal, opened };
+    const { pin } = secretsFrom(this.#flags, prompts);
+    // No server waits for what is opened before it is asked.
+    const { passphrase } = secretsFrom(this.#flags, { ...prompts, serverWaits: false });
+    return { pin, passphrase };
   }
 
   #look(): Look {
