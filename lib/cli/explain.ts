@@ -138,6 +138,7 @@ function explainFile(failure: Failure): Explanation | undefined {
 }
 
 function unknown(failure: Failure): Explanation {
+  if (failure.code === 'ERR_TLS_ADDON_UNAVAILABLE') return [ExitCode.internal, failure.message];
   const code = failure.code === undefined ? '' : ` (${failure.code})`;
   return [
     ExitCode.internal,

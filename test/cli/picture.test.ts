@@ -78,7 +78,7 @@ test('TLS 1.3: the messages up to the request, and the wait', async () => {
   expect(texts(svg)).toEqual(
     [
       /^localhost:\d+$/,
-      /^TLSv1\.3 · TLS_AES_256_GCM_SHA384 · X25519$/,
+      /^TLSv1\.3 · TLS_AES_256_GCM_SHA384 · X25519\w*$/,
       /^client$/,
       /^server$/,
       ...UP_TO_THE_REQUEST,
