@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { dirname, join } from 'node:path';
 import { type Cli, installCli } from '../support/cli';
 import { loadPki } from '../support/pki';
 import { startSServer } from '../support/s-server';
@@ -173,15 +174,29 @@ test('NODE_DEBUG shows where it went wrong', async () => {
   expect(stderr).toMatch(/^TLS-CLIENT-CERT \d+: Error: connect ECONNREFUSED/m);
 });
 
+/** What a program ends with, and says, when nobody reads what it writes. */
+async function withoutReader(
+  ...command: readonly string[]
+): Promise<{ end: string; said: string }> {
+  const script = '"$@" | true; echo "$PIPESTATUS"';
+  return new Promise((resolve) => {
+    execFile('bash', ['-c', script, 'bash', ...command], (_, stdout, stderr) => {
+      // A slow machine shows what it waits for.
+      resolve({ end: stdout.trim(), said: stderr.replace(/^.* …\n/gm, '') });
+    });
+  });
+}
+
 test('a reader that goes early ends it without a word', async () => {
   const server = await startSServer({ identity: pki.server });
-  const command = `"$0" "$1" probe localhost:${server.port} --json | true; echo "\${PIPESTATUS[0]}"`;
-  const [stdout, stderr] = await new Promise<[string, string]>((resolve) => {
-    const args = ['-c', command, process.execPath, cli.main];
-    execFile('bash', args, (_, out, err) => resolve([out, err]));
-  });
-  // A slow machine shows what it waits for.
-  expect(stderr.replace(/^.* …\n/gm, '')).toBe('');
-  expect(stdout).toBe('0\n');
+  const args = [cli.main, 'probe', `localhost:${server.port}`];
+  expect(await withoutReader(process.execPath, ...args)).toEqual({ end: '0', said: '' });
   await server.stop();
+});
+
+test('so it is in the middle of what takes longer', async () => {
+  const finish = JSON.stringify(join(dirname(cli.main), 'finish.js'));
+  const program = `require(${finish}).endQuietlyWithoutReader();
+    setInterval(() => console.log('more'), 5)`;
+  expect(await withoutReader(process.execPath, '-e', program)).toEqual({ end: '0', said: '' });
 });
