@@ -62,6 +62,8 @@ test.each<[string, Contents]>([
     `${both}-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n`,
   ],
   ['a key of somebody else as well', both + clientB.key],
+  ['much text before them', `${'x'.repeat(60_000)}\n${both}`],
+  ['much text behind them', `${both}${'x'.repeat(200_000)}`],
 ])('PEM with %s', async (_, contents) => {
   expect(await found(folder.write({ 'me.pem': contents }))).toEqual({
     identities: ['client ec256 (nothing): me.pem me.pem'],
@@ -147,7 +149,8 @@ describe('what is named and is no identity', () => {
     ['a certificate that is cut short', { 'me.pem': ec256.cert.slice(0, 300) }, 'damaged'],
     ['a certificate that is damaged', { 'me.pem': ec256.cert.replace('MII', 'AAA') }, 'damaged'],
     ['a key that is damaged', { 'me.pem': ec256.key.replace('MIG', 'AAA') }, 'damaged'],
-    ['a file too large to be one', { 'me.pem': Buffer.alloc(1024 * 1024 + 1, 'x') }, 'too-large'],
+    ['a file too large to be one', { 'me.pem': ec256.cert + 'x'.repeat(1024 * 1024) }, 'too-large'],
+    ['a large file of something else', { 'me.pem': 'x'.repeat(1024 * 1024) + both }, 'nothing'],
     ['a PFX that is damaged', { 'me.p12': cut(encodings.pfx) }, 'pfx-unreadable'],
   ])('%s', async (_, files, reason) => {
     const file = folder.write(files);

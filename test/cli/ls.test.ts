@@ -82,7 +82,7 @@ test('the same for machines', async () => {
         where: 'me.crt',
         label: 'me.crt',
         device: null,
-        key: { where: 'me.key', needs: 'passphrase' },
+        key: { where: 'me.key', needs: 'passphrase', seen: true },
         status: 'valid',
         certificate: {
           subject: ec256.subject,
@@ -101,7 +101,7 @@ test('the same for machines', async () => {
         where: 'locked.p12',
         label: 'locked.p12',
         device: null,
-        key: { where: 'locked.p12', needs: 'passphrase' },
+        key: { where: 'locked.p12', needs: 'passphrase', seen: true },
         status: 'locked',
         certificate: null,
         chain: [],

@@ -26,7 +26,10 @@ beforeAll(async () => {
         { label: 'twin', id: '04', identity: clients.rsa },
         { label: 'twin', id: '05', identity: clients.ec384 },
       ],
-      other: [{ label: 'mine', id: '01', identity: clientB }],
+      other: [
+        { label: 'mine', id: '01', identity: clientB },
+        { label: 'lonely', id: '02', identity: clients.ed25519, parts: ['cert'] },
+      ],
     },
   });
 }, 60_000);
@@ -55,18 +58,21 @@ test('ls lists what is on tokens, and names each so that --identity finds it', a
       /^client ec256, .* \| EC P-256 \| pkcs11:token=card;object=mine \(PIN\)$/,
     ),
     expect.stringMatching(/^client ec384, .* \| EC P-384 \| pkcs11:token=card;id=%05 \(PIN\)$/),
+    expect.stringMatching(
+      /^client ed25519, .* \| pkcs11:token=other;object=lonely \(PIN, key not seen yet\)$/,
+    ),
     expect.stringMatching(/^client rsa, .* \| RSA 2048 \| pkcs11:token=card;id=%04 \(PIN\)$/),
   ]);
   const named = rows.flatMap((row) => /pkcs11:\S+/.exec(row) ?? []);
   const { stdout: again } = await run(['ls', '--pkcs11', SOFTHSM, ...named, '--json']);
   const { identities } = JSON.parse(again);
-  expect(identities).toHaveLength(5);
+  expect(identities).toHaveLength(6);
   const deep = identities.find(({ label }: { label: string }) => label === 'deep');
   expect(deep).toMatchObject({
     kind: 'token',
     device: 'card',
     where: expect.stringMatching(/^pkcs11:token=card;manufacturer=SoftHSM/),
-    key: { where: deep.where, needs: 'pin' },
+    key: { where: deep.where, needs: 'pin', seen: true },
     chain: [intermediateA2.subject],
   });
 });
@@ -94,9 +100,9 @@ test('without arguments both look on the tokens that the system knows', async ()
       'this folder',
       expect.stringMatching(/^the tokens of .*p11-kit-proxy\.so$/),
     ]);
-    expect(identities).toHaveLength(5);
+    expect(identities).toHaveLength(6);
     const verdicts = JSON.parse(check.stdout).identities;
-    expect(verdicts).toHaveLength(5);
+    expect(verdicts).toHaveLength(6);
     for (const { identity, sent, chain } of verdicts) {
       // One of the intermediates on its way is on no token.
       const isShort = identity.label === 'deep';
@@ -140,7 +146,7 @@ describe('check --try', () => {
   test('signs with the PIN that a URI brings, or a file that it names', async () => {
     const uris = [
       `pkcs11:token=card;object=mine?pin-value=${PIN}`,
-      `pkcs11:token=other?pin-source=file:${folder.file('pin')}`,
+      `pkcs11:token=other;object=mine?pin-source=file:${folder.file('pin')}`,
     ];
     expect(await tried(uris)).toEqual({
       end: 0,

@@ -6,10 +6,12 @@ import { dirname, extname, join, parse } from 'node:path';
 import { TLSClientCertError } from '../../errors';
 import { whyUnreadable } from '../connection-options';
 import type { Problem } from './identity';
-import { type Parts, partsOf } from './parts';
+import { mayBeOne, type Parts, partsOf } from './parts';
 
 /** Certificates and keys are small; what is larger is none. */
 const LARGEST = 1024 * 1024;
+/** What begins with so much of something else is something else. */
+const ENOUGH = 64 * 1024;
 /** Files of one folder that are read. */
 const MOST = 2000;
 /** Names that promise something: what is wrong with such a file is worth a word. */
@@ -57,7 +59,8 @@ async function readFolder(folder: string): Promise<Files> {
   const parts: Parts[] = [];
   for (const file of files) {
     try {
-      if (!(await stat(file)).isFile()) continue;
+      const facts = await stat(file);
+      if (!facts.isFile() || facts.size > LARGEST) continue;
       const bytes = await read(file);
       if (bytes !== undefined) parts.push(partsOf(file, bytes));
     } catch (error) {
@@ -103,19 +106,22 @@ export function stemOf(file: string): string {
   return stem === '' ? base : stem;
 }
 
-/** Undefined when it is too large to be a key or a certificate. */
+/** The beginning of what is none is enough. Undefined when it is too large to be a key or a certificate. */
 async function read(file: string): Promise<Buffer | undefined> {
   const handle = await open(file, 'r');
   const buffer = Buffer.allocUnsafeSlow(LARGEST + 1);
   let length = 0;
   try {
     for (;;) {
-      const { bytesRead } = await handle.read(buffer, length, buffer.length - length);
+      const room = Math.min(ENOUGH, buffer.length - length);
+      const { bytesRead } = await handle.read(buffer, length, room);
       length += bytesRead;
       if (length > LARGEST) return undefined;
-      // A copy of its own size.
-      if (bytesRead === 0) return Buffer.from(buffer.subarray(0, length));
+      if (length >= ENOUGH && !mayBeOne(buffer.subarray(0, length))) break;
+      if (bytesRead === 0) break;
     }
+    // A copy of its own size.
+    return Buffer.from(buffer.subarray(0, length));
   } finally {
     // It may have been a key.
     buffer.fill(0, 0, length);

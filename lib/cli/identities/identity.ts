@@ -60,6 +60,8 @@ export abstract class Identity {
   /** Where the key is: a file, or a `pkcs11:` URI. */
   abstract readonly keyWhere: string;
   abstract readonly needs: Needs;
+  /** Whether the key was seen; a token may hide it until the login, or have none. */
+  readonly keySeen: boolean = true;
   /** The token's label, for those on one. */
   readonly device: string | undefined = undefined;
   #preview: Credential | undefined;

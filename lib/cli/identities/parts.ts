@@ -34,6 +34,11 @@ export function partsOf(file: string, bytes: Buffer): Parts {
   return { ...parts, ...fromPem(file, textOf(bytes)) };
 }
 
+/** Whether anything may be found in what begins like this. */
+export function mayBeOne(beginning: Buffer): boolean {
+  return beginning[0] === SEQUENCE || textOf(beginning).includes('-----BEGIN ');
+}
+
 /** What a certificate and its key have in common, for comparison. */
 export function publicKeyOf(key: KeyObject): string {
   return key.export({ type: 'spki', format: 'der' }).toString('base64');

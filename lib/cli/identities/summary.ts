@@ -63,6 +63,7 @@ export function whereCell(identity: Identity, among: readonly Identity[]): Line 
   const notes = [
     identity.keyWhere === identity.where ? '' : `key in ${besides(identity)}`,
     NEEDS[identity.needs],
+    identity.keySeen ? '' : 'key not seen yet',
   ].filter((note) => note !== '');
   const note: Text[] = notes.length > 0 ? [styled('dim', ` (${notes.join(', ')})`)] : [];
   return [place, ...note];
@@ -80,7 +81,7 @@ export interface IdentityRecord {
   readonly where: string;
   readonly label: string;
   readonly device: string | null;
-  readonly key: { readonly where: string; readonly needs: Needs };
+  readonly key: { readonly where: string; readonly needs: Needs; readonly seen: boolean };
   /** `'locked'`: nothing can be said before its passphrase is known. */
   readonly status: Validity | 'locked';
   readonly certificate: CertificateFacts | null;
@@ -95,7 +96,7 @@ export function identityRecord(identity: Identity, now = Date.now()): IdentityRe
     where,
     label,
     device,
-    key: { where: keyWhere, needs },
+    key: { where: keyWhere, needs, seen: identity.keySeen },
     status: certificate === undefined ? 'locked' : validityOf(certificate, now),
     certificate: certificate === undefined ? null : certificateFacts(certificate),
     chain: chain.map((one) => certificateNames(one).subject),

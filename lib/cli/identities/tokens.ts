@@ -17,6 +17,7 @@ export class TokenIdentity extends Identity {
   readonly #identity: Pkcs11Identity;
   readonly #knowsPin: boolean;
   override readonly device: string;
+  override readonly keySeen: boolean;
 
   /** @param knowsPin - Its URI says what the PIN is, or where. */
   constructor(identity: Pkcs11Identity, knowsPin: boolean) {
@@ -24,6 +25,7 @@ export class TokenIdentity extends Identity {
     this.#identity = identity;
     this.#knowsPin = knowsPin;
     this.device = identity.token.label;
+    this.keySeen = identity.keySeen;
   }
 
   get where(): string {
@@ -44,11 +46,6 @@ export class TokenIdentity extends Identity {
 
   get keyWhere(): string {
     return this.#identity.uri;
-  }
-
-  /** Whether its key was seen; else it is hidden until the login, or not there at all. */
-  get keySeen(): boolean {
-    return this.#identity.keySeen;
   }
 
   get needs(): Needs {
