@@ -2,14 +2,16 @@
 import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { attempt, type Outcome } from '../../lib/cli/check/attempt';
-import type { Chain } from '../../lib/cli/check/judge';
+import { type Chain, judge } from '../../lib/cli/check/judge';
 import { atRequest, type Look } from '../../lib/cli/check/look';
 import { saidBy } from '../../lib/cli/check/words';
 import { findIdentities, type Identity } from '../../lib/cli/identities';
 import { parseTarget } from '../../lib/cli/target';
 import { Credential } from '../../lib/index';
 import { credentialOf, PROTOCOLS, withSServer } from '../support/client';
+import { makeFolder } from '../support/identity-files';
 import { type NodeServer, type NodeServerOptions, startNodeServer } from '../support/node-server';
+import { openssl } from '../support/openssl';
 import { loadPki } from '../support/pki';
 import type { SServerOptions } from '../support/s-server';
 
@@ -100,8 +102,8 @@ describe('on TLS 1.3, accepted by', () => {
   test('silence', async () => {
     const options = { protocol: 'TLSv1.3', args: ['-num_tickets', '0'] } as const;
     await withSServer(options, async (sServer) => {
-      const evidence = { by: 'silence', ms: 300 };
-      expect(await attempt(look(sServer, { timeout: 0.3 }), me)).toEqual({
+      const evidence = { by: 'silence', ms: 1000 };
+      expect(await attempt(look(sServer, { timeout: 1 }), me)).toEqual({
         is: 'accepted',
         evidence,
       });
@@ -206,8 +208,8 @@ describe('a request by HTTP', () => {
 
   test('is not waited for beyond the timeout', async () => {
     await withNodeServer({ onConnection: () => {} }, async (nodeServer) => {
-      const outcome = await attempt(look(nodeServer, { path: '/', timeout: 0.3 }), me);
-      expect(outcome).toEqual({ is: 'accepted', evidence: { by: 'silence', ms: 300 } });
+      const outcome = await attempt(look(nodeServer, { path: '/', timeout: 1 }), me);
+      expect(outcome).toEqual({ is: 'accepted', evidence: { by: 'silence', ms: 1000 } });
     });
   });
 });
@@ -221,6 +223,42 @@ test('a look at the request ends with it, and with what was thrown there', async
       throw oops;
     });
     await expect(judging).rejects.toBe(oops);
+  });
+});
+
+test('an identity that nothing can be said of does not keep others from being judged', async () => {
+  const folder = makeFolder({ 'ok.pem': clients.ec256.cert + clients.ec256.key });
+  const run = (...args: string[]) => openssl(args, folder.path);
+  // A key that agrees and does not sign; encrypted, so that nothing of it can be tried.
+  const secret = ['-aes256', '-pass', 'pass:secret'];
+  await run('genpkey', '-algorithm', 'X25519', ...secret, '-out', 'odd.key');
+  const pem = await run('pkey', '-in', 'odd.key', '-passin', 'pass:secret', '-pubout');
+  folder.write({ 'odd.pub': pem });
+  const authority = ['-CA', clientCaA.certPath, '-CAkey', clientCaA.keyPath];
+  const request = [
+    '-new',
+    '-newkey',
+    'ed25519',
+    '-noenc',
+    '-keyout',
+    'any.key',
+    '-subj',
+    '/CN=odd',
+  ];
+  await run('req', ...request, '-out', 'odd.csr');
+  const forced = ['x509', '-req', '-in', 'odd.csr', '-force_pubkey', 'odd.pub'];
+  await run(...forced, ...authority, '-out', 'odd.crt');
+  const { identities } = await findIdentities([folder.file('odd.crt'), folder.file('ok.pem')]);
+  folder.remove();
+  expect(identities).toHaveLength(2);
+  await withSServer({ requestCert: 'required' }, async (sServer) => {
+    const verdicts = await atRequest(look(sServer), (asked) =>
+      identities.map((one) => judge(asked, one, new Map())),
+    );
+    expect(verdicts).toMatchObject([
+      { sent: 'unknown', error: { exitCode: 8, code: 'ERR_CREDENTIAL_INVALID' } },
+      { sent: 'yes' },
+    ]);
   });
 });
 

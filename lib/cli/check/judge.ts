@@ -4,9 +4,11 @@
 import type { X509Certificate } from 'node:crypto';
 import { binding } from '../../binding';
 import { type CertificateRequest, DistinguishedName } from '../../certificate-request';
+import type { Credential } from '../../credential';
 import { type Reason, reasonsAgainst } from '../../select/reasons';
 import { CliError } from '../cli-error';
 import { ExitCode } from '../exit-codes';
+import { explain } from '../explain';
 import type { Identity } from '../identities';
 import { commonName, holderOf } from '../identities/describe';
 
@@ -34,7 +36,7 @@ export type Verdict =
       readonly listed: boolean | null;
       readonly chain: Chain;
     }
-  /** It is not opened: nobody knows. */
+  /** It is not opened, or cannot be used here: nobody knows. */
   | { readonly identity: Identity; readonly sent: 'unknown'; readonly error: CliError };
 
 /** What a server asked for, as far as it is reported. */
@@ -58,7 +60,12 @@ export function judge(
   identity: Identity,
   locked: ReadonlyMap<Identity, CliError>,
 ): Verdict {
-  const credential = identity.preview();
+  let credential: Credential | undefined;
+  try {
+    credential = identity.preview();
+  } catch (thrown) {
+    return { identity, sent: 'unknown', error: explain(thrown) };
+  }
   const { certificate, chain } = identity;
   if (credential === undefined || certificate === undefined) {
     const unknown = new CliError(ExitCode.identity, 'CLI_LOCKED', 'Its passphrase is not known.');

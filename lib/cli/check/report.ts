@@ -102,7 +102,8 @@ export function checkedRecord({ verdict, tried }: Checked) {
     next: tried.said.next,
   };
   if (verdict.sent === 'unknown') {
-    const reasons = [{ code: 'locked', message: why(verdict) }];
+    const isLocked = verdict.identity.certificate === undefined;
+    const reasons = [{ code: isLocked ? 'locked' : 'unusable', message: why(verdict) }];
     return {
       identity,
       sent: verdict.sent,
