@@ -166,6 +166,15 @@ describe('check --try', () => {
     });
   });
 
+  test('uses the PIN of a URI that means several tokens for none of them', async () => {
+    const message = expect.stringMatching(/^The PIN of (card|other) is wanted/);
+    const failed = expect.objectContaining({ outcome: 'failed', message });
+    expect(await tried([`pkcs11:object=mine?pin-value=${PIN}`])).toEqual({
+      end: 2,
+      results: [failed, failed],
+    });
+  });
+
   test('tells that a PIN is wanted where nobody can be asked', async () => {
     const message = expect.stringMatching(/^The PIN of card is wanted, and nobody can be asked/);
     expect(await tried(['pkcs11:token=card;object=mine'])).toEqual({
