@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -11,6 +11,7 @@ import { type Cli, installCli } from '../support/cli';
 import { withSServer } from '../support/client';
 import { startNodeServer } from '../support/node-server';
 import { loadPki } from '../support/pki';
+import { freePort } from '../support/server-process';
 
 const pki = loadPki();
 const { clients, clientB, encodings } = pki;
@@ -92,12 +93,6 @@ test.each([
   ['no identity at hand', ['--pkcs11', '/nowhere.so'], 8, 'There is no file /nowhere.so'],
   ['a folder with nothing', ['-i', '.', '--auto'], 7, 'No identity was found'],
   ['a file that is not there', ['-i', 'nowhere.pem', '--auto'], 8, 'nowhere.pem'],
-  [
-    'none that fits',
-    ['-i', clientB.certPath, '-i', clientB.keyPath, '--auto'],
-    7,
-    'client b: It was issued by',
-  ],
   ['two answers', ['--auto', '--decline'], 2, 'not both'],
   ['no time', ['--wait', 'long'], 2, '"long" is no time'],
   ['no variable', ['--pin-env', 'NOT_THERE'], 2, 'there is no such environment variable'],
@@ -107,14 +102,30 @@ test.each([
   ['no header', ['-r', '/', '-H', 'nonsense'], 2, 'is no header'],
   ['no path', ['-r', 'a b'], 2, 'is no path'],
   ['no data', ['-r', '/', '-d', '@nowhere'], 2, '--data @nowhere cannot be read'],
-])('%s is told in one line', (_name, args, code, words) =>
+  ['HTTP/2', ['-r', '/', '--alpn', 'h2,http/1.1'], 2, 'leave h2 out'],
+])('%s is told in one line, before anything is connected', async (_name, args, code, words) => {
+  const { end, stdout, stderr } = await cli.run(connect(await freePort(), ...args));
+  expect(withoutProgress(stderr)).toMatch(/^tls-client-cert: [^\n]+\n$/);
+  expect(stderr).toContain(words);
+  expect({ end, stdout }).toEqual({ end: code, stdout: '' });
+});
+
+test('none that fits, and none at all, are told in one line', () =>
   withSServer(required, async (server) => {
-    const { end, stdout, stderr } = await cli.run(connect(server.port, ...args));
-    expect(withoutProgress(stderr)).toMatch(/^tls-client-cert: [^\n]+\n$/);
-    expect(stderr).toContain(words);
-    expect({ end, stdout }).toEqual({ end: code, stdout: '' });
-  }),
-);
+    const others = ['-i', clientB.certPath, '-i', clientB.keyPath, '--auto'];
+    const unfit = await cli.run(connect(server.port, ...others));
+    expect(withoutProgress(unfit.stderr)).toMatch(
+      /^tls-client-cert: No certificate at hand fits [^\n]*client b: It was issued by [^\n]+\n$/,
+    );
+    expect(unfit.end).toBe(7);
+    const empty = join(cli.folder, 'empty');
+    mkdirSync(empty);
+    const none = await cli.run(connect(server.port), { cwd: empty, env: { HOME: empty } });
+    expect(withoutProgress(none.stderr)).toMatch(
+      /^tls-client-cert: The server asks for a certificate\. No identity was found\.[^\n]+\n$/,
+    );
+    expect(none.end).toBe(7);
+  }));
 
 test.each(['TLSv1.2', 'TLSv1.3'] as const)(
   'a refused certificate is explained, on %s',

@@ -115,9 +115,8 @@ export class Talk {
     if (!this.#flags.quiet) this.#session.terminal.err(line);
   }
 
-  /** What came of a prompt that was open then is told as such. */
+  /** Where a person was waited for, that is what there is to say. */
   #explained(error: CliError): CliError {
-    if (this.#openSince === undefined) return error;
     if (error.code === 'ERR_CLIENT_CERT_TIMEOUT') {
       return new CliError(
         ExitCode.noIdentity,
@@ -126,7 +125,7 @@ export class Talk {
         error,
       );
     }
-    if (error.exitCode !== ExitCode.unreachable) return error;
+    if (this.#openSince === undefined || error.exitCode !== ExitCode.unreachable) return error;
     const after = elapsedText(performance.now() - this.#openSince);
     return new CliError(
       ExitCode.unreachable,
