@@ -103,7 +103,7 @@ function explainAlert(
 }
 
 function wrongVersion(at: string): string {
-  return `${at} speaks no TLS version that was offered. Allow others by --tls-min and --tls-max (--tls-min 1.0 for old servers).`;
+  return `${at} speaks no TLS version that was offered. Allow others by --tls-min and --tls-max (for old servers: --tls-min 1.0 --ciphers DEFAULT@SECLEVEL=0).`;
 }
 
 function cutShort(at: string, identity: string | undefined): string {

@@ -4,6 +4,7 @@ import { registerCompletion } from './commands/completion';
 import { registerConnect } from './commands/connect';
 import { registerLs } from './commands/ls';
 import { registerProbe } from './commands/probe';
+import { wrapped } from './text';
 
 const EXAMPLES = `
 Examples:
@@ -13,10 +14,14 @@ Examples:
   $ tls-client-cert ls ~/certs
   $ tls-client-cert check https://example.com/members --identity ~/certs --try
   $ tls-client-cert connect https://example.com/members
+`;
 
-Exit codes: 0 fine, 1 internal error, 2 wrong usage, 3 server not reachable, 4 no TLS that fits,
-5 server not trusted, 6 certificate refused or missing, 7 no identity fits, 8 identity unusable,
-130 interrupted.`;
+const EXIT_CODES =
+  'Exit codes: 0 fine, 1 internal error, 2 wrong usage, 3 server not reachable, 4 no TLS that fits, 5 server not trusted, 6 certificate refused or missing, 7 no identity fits, 8 identity unusable, 130 interrupted.';
+
+function helpWidth(): number {
+  return Math.max(40, process.stdout.columns ?? (Number(process.env.COLUMNS) || 80));
+}
 
 /** The whole program; each command is registered by its own file in `commands/`. */
 export function createProgram(): Command {
@@ -34,11 +39,11 @@ export function createProgram(): Command {
         .default('auto'),
     )
     .option('--plain', 'words alone: no lines drawn, nothing moves (for screen readers)')
-    .configureHelp({ showGlobalOptions: true })
-    .addHelpText('after', EXAMPLES)
+    .configureHelp({ showGlobalOptions: true, minWidthToWrap: 10 })
+    .addHelpText('after', () => [EXAMPLES, ...wrapped(EXIT_CODES, helpWidth())].join('\n'))
     .exitOverride()
     .configureOutput({
-      getOutHelpWidth: () => Math.max(40, process.stdout.columns ?? 80),
+      getOutHelpWidth: helpWidth,
       // Errors are told by main.ts, and so is that nothing was said to do.
       outputError: () => {},
       writeErr: () => {},

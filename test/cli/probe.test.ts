@@ -252,6 +252,40 @@ test('--hold leaves the request open, and sees when the server gives up', async 
   await server.close();
 });
 
+test('a server that asks after the handshake is sent no certificate either', async () => {
+  const server = await startSServer({
+    identity: pki.server,
+    protocol: 'TLSv1.3',
+    clientCa: pki.clientCaA.certPath,
+  });
+  const report = probe(server.port, ['--path', '/late', '--tls-min', '1.3']);
+  await server.waitFor('GET /late HTTP/1.1');
+  server.type('c');
+  expect(await report).toMatchObject({
+    requests: [{ when: 'post-handshake', path: '/late', answer: 'none' }],
+    http: { problem: 'it asked for a certificate instead' },
+    versions: [{ asksInHandshake: false }],
+  });
+  expect(server.clientCertificateMessageCount).toBe(0);
+  await server.stop();
+});
+
+test('versions below 1.2 are tried where they are let', async () => {
+  const old = ['--tls-min', '1.0', '--ciphers', 'DEFAULT@SECLEVEL=0'];
+  const args = ['-tls1_1', '-cipher', 'DEFAULT@SECLEVEL=0'];
+  const server = await asking({ args });
+  const { connection, versions, requests } = await probe(server.port, old);
+  expect(connection.protocol).toBe('TLSv1.1');
+  expect(versions.map(({ version, accepted }) => [version, accepted])).toEqual([
+    ['TLSv1.3', false],
+    ['TLSv1.2', false],
+    ['TLSv1.1', true],
+    ['TLSv1', false],
+  ]);
+  expect(requests).toMatchObject([{ protocol: 'TLSv1.1', signatureSchemes: [] }]);
+  await server.stop();
+});
+
 test('SSLKEYLOGFILE gets the secrets', async () => {
   const server = await asking();
   const file = join(folder, 'keys.log');

@@ -11,6 +11,8 @@ beforeAll(() => {
 
 afterAll(() => cli.remove());
 
+const longest = (text: string) => Math.max(...text.split('\n').map((line) => line.length));
+
 test('--version prints the version of the package', async () => {
   expect(await cli.run(['--version'])).toEqual({ end: 0, stdout: `${version}\n`, stderr: '' });
 });
@@ -21,7 +23,16 @@ test('--help lists commands, examples and exit codes', async () => {
   expect(stdout).toMatch(/^Usage: tls-client-cert /);
   expect(stdout).toContain('  probe ');
   expect(stdout).toContain('$ tls-client-cert probe example.com:443\n');
-  expect(stdout).toContain('130 interrupted');
+  expect(stdout).toContain('130 interrupted.\n');
+  expect(longest(stdout)).toBeLessThanOrEqual(80);
+});
+
+test('--help fits into a narrow terminal', async () => {
+  for (const args of [[], ['probe']]) {
+    const { stdout } = await cli.run([...args, '--help'], { env: { COLUMNS: '40' } });
+    // What is to be copied is not broken.
+    expect(longest(stdout.replace(/^( *\$ |Usage: ).*$/gm, ''))).toBeLessThanOrEqual(40);
+  }
 });
 
 test.each([

@@ -1,4 +1,6 @@
 /** `probe --path`: servers that ask only where a path demands it. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { ProbeReport } from '../../lib/cli/probe/report';
 import { startApache } from '../support/apache';
 import { type Cli, installCli } from '../support/cli';
@@ -68,6 +70,20 @@ describe.each(PROTOCOLS)('Apache, %s', (protocol) => {
         http: { status: null },
       });
     });
+  });
+});
+
+test('the picture shows the request after which it asks', async () => {
+  await withServer(startApache({ protocol: 'TLSv1.3' }), async ({ port }) => {
+    const file = join(cli.folder, 'late.svg');
+    await probe(port, ['--path', '/private', '--svg', file, '--tls-min', '1.3']);
+    const svg = await readFile(file, 'utf8');
+    const drawn = [...svg.matchAll(/<text class="label[^>]*>([A-Za-z]+)/g)].map(([, name]) => name);
+    const [before, behind] = [drawn.indexOf('GET'), drawn.indexOf('CertificateRequest')];
+    expect(drawn.slice(0, before)).toContain('Finished');
+    expect(behind).toBeGreaterThan(before);
+    expect(drawn.at(-1)).toBe('handshake');
+    expect(svg).toContain('>GET /private<');
   });
 });
 

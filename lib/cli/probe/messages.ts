@@ -4,7 +4,7 @@ import { alertName } from '../../alerts';
 
 export interface Message {
   readonly from: 'client' | 'server';
-  /** Its name in RFC 8446 or RFC 5246, or `Alert: …`. */
+  /** Its name in RFC 8446 or RFC 5246, `Alert: …`, or what was asked by HTTP. */
   readonly name: string;
   /** Bytes of the message, where they are told. */
   readonly length: number | null;
@@ -60,6 +60,11 @@ export class Messages {
         });
       }
     }
+  }
+
+  /** What we sent ourselves, inside of TLS. */
+  sent(name: string): void {
+    this.list.push({ from: 'client', name, length: null, at: this.#now() });
   }
 
   suspended(): void {

@@ -160,6 +160,7 @@ class Observation {
     const status = statusOf(socket);
     if (path !== undefined && !distrusted) {
       this.#pathSent = true;
+      this.#messages.sent(`GET ${path}`);
       socket.write(requestFor(path, this.#target, servername));
     } else if (!this.#declined) {
       return { verdict: NOT_ANSWERED, http: this.#http(DISTRUSTED) };

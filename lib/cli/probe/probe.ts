@@ -6,7 +6,8 @@ import type { Target } from '../target';
 import { type Observed, type ObserveOptions, observe } from './observe';
 import type { ProbeReport, VersionFacts } from './report';
 
-const VERSIONS = ['TLSv1.3', 'TLSv1.2'] as const;
+/** Those below 1.2 only where `--tls-min` lets them. */
+const VERSIONS = ['TLSv1.3', 'TLSv1.2', 'TLSv1.1', 'TLSv1'] as const;
 type Version = (typeof VERSIONS)[number];
 
 export interface Probed {

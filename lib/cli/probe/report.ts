@@ -91,7 +91,7 @@ export interface HttpFacts {
 }
 
 export interface VersionFacts {
-  readonly version: 'TLSv1.2' | 'TLSv1.3';
+  readonly version: 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3';
   readonly accepted: boolean;
   readonly cipher: string | null;
   readonly alpn: string | null;

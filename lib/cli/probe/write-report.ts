@@ -131,7 +131,7 @@ function writeRequest(terminal: Terminal, request: RequestFacts): void {
     ...(certificateTypes.length === 0
       ? []
       : ([['key types', certificateTypes.join(', ')]] as const)),
-    ['signatures', signatureSchemes.length === 0 ? 'any' : signatureSchemes.join(', ')],
+    ['signatures', signatureSchemes.length === 0 ? 'not named' : signatureSchemes.join(', ')],
     [
       'answered',
       serverGaveUp
