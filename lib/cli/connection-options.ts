@@ -45,7 +45,7 @@ export function addConnectionOptions(command: Command): Command {
     .option('--servername <name>', 'name to ask for (SNI) and to check, in place of the host')
     .addOption(chosen('--tls-min <version>', 'lowest TLS version', TLS_VERSIONS))
     .addOption(chosen('--tls-max <version>', 'highest TLS version', TLS_VERSIONS))
-    .option('--ciphers <list>', 'cipher suites, in the form of openssl-ciphers(1)')
+    .option('--ciphers <list>', 'cipher suites, in the form of ciphers(1)')
     .option('--alpn <protocols>', 'protocols to offer, for instance h2,http/1.1')
     .option(
       '--timeout <seconds>',
