@@ -59,7 +59,8 @@ test('a wait is a line that moves, and leaves no trace', async () => {
   const shown = frames.flatMap((frame) => FRAME.exec(frame)?.[1] ?? []);
   expect(shown.length).toBeGreaterThan(3);
   expect(new Set(shown).size).toBeGreaterThan(3);
-  expect(shown[0]).toMatch(/^Connecting to localhost:\d+ … 0\.[5-9] s$/);
+  expect(shown[0]).toMatch(/ … 0\.[5-9] s$/);
+  expect(shown.at(-1)).toMatch(/^Leaving the request of localhost:\d+ open … 1\.\d s$/);
   expect(frames.at(-1)).toMatch(/^localhost:\d+\r\n/);
 });
 

@@ -53,7 +53,8 @@ export function registerProbe(program: Command): void {
         const { report, observed } = await during(
           terminal,
           `Connecting to ${target.authority}`,
-          (progress) => probe(target, flags, options, (doing) => progress.update(doing)),
+          (progress) =>
+            probe(target, flags, { ...options, tell: (doing) => progress.update(doing) }),
         );
         if (svg !== undefined) writePicture(svg, drawHandshake(report, observed.messages));
         if (flags.json) terminal.json(report);

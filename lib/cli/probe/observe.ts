@@ -20,6 +20,8 @@ export interface ObserveOptions {
   /** Ask for this by HTTP after the handshake, if the server is trusted. */
   readonly path: string | undefined;
   readonly signal: AbortSignal;
+  /** Called with what it waits for next. */
+  readonly tell: (doing: string) => void;
   /** For `connect()`, over what the flags say. */
   readonly connect?: OpenOptions;
 }
@@ -99,11 +101,12 @@ class Observation {
   }
 
   readonly #asked: ClientCertCallback = async (request, { signal }) => {
-    const { decline, hold, path } = this.#options;
+    const { decline, hold, path, tell } = this.#options;
     this.#open = true;
     this.#look();
     const began = performance.now();
     this.#messages.suspended();
+    if (hold > 0) tell(`Leaving the request of ${this.#target.authority} open`);
     if (hold > 0) await sleep(hold, undefined, { signal }).catch(() => {});
     this.#messages.resumed();
     const declines = decline && !signal.aborted;
@@ -160,6 +163,7 @@ class Observation {
     const status = statusOf(socket);
     if (path !== undefined && !distrusted) {
       this.#pathSent = true;
+      this.#options.tell(`Waiting for the answer to GET ${path}`);
       this.#messages.sent(`GET ${path}`);
       socket.write(requestFor(path, this.#target, servername));
     } else if (!this.#declined) {

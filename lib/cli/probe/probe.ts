@@ -18,14 +18,11 @@ export interface Probed {
 
 /**
  * Looks at a server by one connection, and at each version of TLS that this did not come to by one more.
- *
- * @param tell - Called with what is done next.
  */
 export async function probe(
   target: Target,
   flags: ConnectionFlags,
   options: ObserveOptions,
-  tell: (doing: string) => void,
 ): Promise<Probed> {
   const observed = await observe(target, flags, options);
   const versions: VersionFacts[] = [];
@@ -34,8 +31,8 @@ export async function probe(
       versions.push(versionFacts(version, observed));
       continue;
     }
-    tell(`Trying ${version} with ${target.authority}`);
-    versions.push(await tried(version, target, flags, options.signal));
+    options.tell(`Trying ${version} with ${target.authority}`);
+    versions.push(await tried(version, target, flags, options));
   }
   return { report: reportOf(target, flags, observed, versions), observed };
 }
@@ -81,10 +78,10 @@ async function tried(
   version: Version,
   target: Target,
   flags: ConnectionFlags,
-  signal: AbortSignal,
+  { signal, tell }: ObserveOptions,
 ): Promise<VersionFacts> {
   const only = { minVersion: version, maxVersion: version };
-  const options = { hold: 0, decline: false, path: undefined, signal, connect: only };
+  const options = { hold: 0, decline: false, path: undefined, signal, tell, connect: only };
   try {
     return versionFacts(version, await observe(target, flags, options));
   } catch (error) {
