@@ -50,6 +50,10 @@ export function explainTls(failure: Failure, around: Circumstances): Explanation
       return [ExitCode.usage, `--ciphers names no cipher that is known here (openssl-ciphers(1)).`];
     case 'ERR_TLS_PROTOCOL_VERSION_CONFLICT':
       return [ExitCode.usage, `--tls-min and --tls-max leave no version that is known here.`];
+    case 'ERR_INVALID_ARG_VALUE':
+      return failure.input === 'options.servername'
+        ? [ExitCode.usage, 'The name of the server, or --servername, is too long to be sent.']
+        : undefined;
     case 'ERR_TLS_CA_INVALID':
       return [ExitCode.usage, `What --ca names holds a certificate that cannot be read.`];
     case 'ERR_CLIENT_CERT_REQUIRED':

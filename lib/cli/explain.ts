@@ -22,6 +22,7 @@ export interface Circumstances {
 export interface Failure extends Error {
   readonly code?: string;
   readonly reason?: string;
+  readonly input?: string;
   readonly alert?: string;
   readonly identity?: string;
   readonly path?: string;

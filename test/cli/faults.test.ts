@@ -131,6 +131,7 @@ test.each([
   [['--ca', __filename], 'holds no certificate in PEM form'],
   [['--ciphers', 'NONSENSE'], '--ciphers names no cipher'],
   [['--tls-min', '1.3', '--tls-max', '1.2'], '--tls-min 1.3 is above --tls-max 1.2.'],
+  [['--servername', 'x'.repeat(300)], '--servername, is too long'],
   [['--path', 'members'], '--path members has to begin with a slash'],
   [['--path', '/', '--alpn', 'h2'], '--path needs HTTP/1.1'],
   [['--svg', '/nonexistent/a.svg'], '--svg /nonexistent/a.svg cannot be written'],

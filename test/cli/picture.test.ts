@@ -122,21 +122,32 @@ test('is one file, for light and dark, that holds nothing of others', async () =
   );
 });
 
+const REPORT: ProbeReport = {
+  format: 1,
+  target: { host: 'localhost', port: 1, servername: null, starttls: null },
+  connection: { protocol: 'TLSv1.3', cipher: null, keyExchange: null, alpn: '<b>' },
+  server: { trusted: true, reason: null, explanation: null, certificates: [] },
+  asked: false,
+  requests: [],
+  requirement: null,
+  requirementReason: null,
+  http: null,
+  versions: [],
+};
+
+const drawn = (host: string, messages = new Messages()) =>
+  drawHandshake({ ...REPORT, target: { ...REPORT.target, host } }, messages);
+
 test('names that would be markup are text in it', () => {
-  const report: ProbeReport = {
-    format: 1,
-    target: { host: '<script>&"\'\u0007', port: 1, servername: null, starttls: null },
-    connection: { protocol: 'TLSv1.3', cipher: null, keyExchange: null, alpn: '<b>' },
-    server: { trusted: true, reason: null, explanation: null, certificates: [] },
-    asked: false,
-    requests: [],
-    requirement: null,
-    requirementReason: null,
-    http: null,
-    versions: [],
-  };
-  const svg = drawHandshake(report, new Messages());
+  const svg = drawn('<script>&"\'\u0007');
   expect(svg).not.toMatch(/<script|<b>/);
   expect(svg).not.toContain('\u0007');
   expect(svg).toContain('&lt;script&gt;&amp;&quot;&#39;\\x07:1');
+});
+
+test('what is too long for it is cut', () => {
+  const messages = new Messages();
+  messages.sent(`GET /${'a'.repeat(200)}`);
+  const longest = texts(drawn(`${'b'.repeat(200)}.example`, messages)).map((text) => text.length);
+  expect(Math.max(...longest)).toBe(72);
 });

@@ -40,7 +40,7 @@ export function drawHandshake(report: ProbeReport, messages: Messages): string {
     `<desc id="description">${escaped(description(events))}</desc>`,
     STYLE,
     `<rect class="ground" width="${WIDTH}" height="${height}" rx="8"/>`,
-    text(WIDTH / 2, 26, 'heading middle', title),
+    text(WIDTH / 2, 26, 'heading middle', cut(title, 72)),
     text(WIDTH / 2, 46, 'small middle', facts(connection)),
     lifeline(LEFT, 'client', bottom),
     lifeline(RIGHT, 'server', bottom),
@@ -110,7 +110,7 @@ function arrow({ from, name, length, at }: Message, y: number): string {
     `<g class="message${kind}">`,
     `<line x1="${start}" y1="${y + 12}" x2="${end + tip}" y2="${y + 12}"/>`,
     `<path d="M${end} ${y + 12} l${tip} -4 v8 z"/>`,
-    text((LEFT + RIGHT) / 2, y + 6, 'label middle', `${name}${size}`),
+    text((LEFT + RIGHT) / 2, y + 6, 'label middle', `${cut(name, 44)}${size}`),
     text(LEFT - 56, y + 16, 'time end', `${at.toFixed(1)} ms`),
     '</g>',
   ].join('\n');
@@ -126,6 +126,12 @@ function wait(event: Extract<Event, { kind: 'wait' }>, y: number): string {
     text(LEFT - 56, y + 16, 'time end', `${event.from.toFixed(1)} ms`),
     '</g>',
   ].join('\n');
+}
+
+/** So that nothing is drawn beyond the edge. */
+function cut(content: string, most: number): string {
+  const characters = [...printable(content)];
+  return characters.length > most ? `${characters.slice(0, most - 1).join('')}…` : content;
 }
 
 function text(x: number, y: number, kind: string, content: string): string {
