@@ -4,7 +4,7 @@ import { registerCompletion } from './commands/completion';
 import { registerConnect } from './commands/connect';
 import { registerLs } from './commands/ls';
 import { registerProbe } from './commands/probe';
-import { wrapped } from './text';
+import { fitted, formatItem, helpWidth } from './help';
 
 const EXAMPLES = `
 Examples:
@@ -18,10 +18,6 @@ Examples:
 
 const EXIT_CODES =
   'Exit codes: 0 fine, 1 internal error, 2 wrong usage, 3 server not reachable, 4 no TLS that fits, 5 server not trusted, 6 certificate refused or missing, 7 no identity fits, 8 identity unusable, 130 interrupted.';
-
-function helpWidth(): number {
-  return Math.max(40, process.stdout.columns ?? (Number(process.env.COLUMNS) || 80));
-}
 
 /** The whole program; each command is registered by its own file in `commands/`. */
 export function createProgram(): Command {
@@ -39,11 +35,12 @@ export function createProgram(): Command {
         .default('auto'),
     )
     .option('--plain', 'words alone: no lines drawn, nothing moves (for screen readers)')
-    .configureHelp({ showGlobalOptions: true, minWidthToWrap: 10 })
-    .addHelpText('after', () => [EXAMPLES, ...wrapped(EXIT_CODES, helpWidth())].join('\n'))
+    .configureHelp({ showGlobalOptions: true, formatItem })
+    .addHelpText('after', `${EXAMPLES}\n${EXIT_CODES}`)
     .exitOverride()
     .configureOutput({
       getOutHelpWidth: helpWidth,
+      writeOut: (text) => process.stdout.write(fitted(text, helpWidth())),
       // Errors are told by main.ts, and so is that nothing was said to do.
       outputError: () => {},
       writeErr: () => {},
