@@ -31,8 +31,7 @@ interface CheckFlags extends ConnectionFlags, SecretFlags, GlobalFlags {
 }
 
 const EXAMPLES = `
-No certificate is sent without --try. Without --identity it takes what \`tls-client-cert ls\` lists: this folder,
-~/.postgresql and ~/.globus, and the tokens that the system's PKCS#11 module knows.
+No certificate is sent without --try. Without --identity it takes what \`tls-client-cert ls\` lists: this folder, ~/.postgresql and ~/.globus, and the tokens that the system's PKCS#11 module knows.
 
 Examples:
   $ tls-client-cert check example.com:443 --identity alice.p12

@@ -8,8 +8,7 @@ import { addSecretOptions } from '../secret-options';
 import { parseTarget } from '../target';
 
 const EXAMPLES = `
-Without a URL and --request, stdin goes to the server and what it says to stdout, byte by byte: the end of
-stdin ends this side, the server's end ends the program.
+Without a URL and --request, stdin goes to the server and what it says to stdout, byte by byte: the end of stdin ends this side, the server's end ends the program.
 
 Examples:
   $ tls-client-cert connect https://example.com/members

@@ -20,8 +20,7 @@ interface LsFlags {
 }
 
 const EXAMPLES = `
-Without arguments it looks in this folder, in ~/.postgresql and ~/.globus, and on the tokens that the
-system's PKCS#11 module (p11-kit-proxy, opensc-pkcs11) knows.
+Without arguments it looks in this folder, in ~/.postgresql and ~/.globus, and on the tokens that the system's PKCS#11 module (p11-kit-proxy, opensc-pkcs11) knows.
 
 Examples:
   $ tls-client-cert ls
