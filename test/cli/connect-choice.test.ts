@@ -1,4 +1,6 @@
 /** `connect` at a terminal: choosing whom to be. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Cli, installCli } from '../support/cli';
 import { folderOf, withCliAt } from '../support/cli-terminal';
 import { withSServer } from '../support/client';
@@ -219,6 +221,35 @@ test.each([
     ),
   ),
 );
+
+test('stdout may be a file; without stderr nobody can be asked', () =>
+  withSServer(required, async (server) => {
+    const args = ['connect', `127.0.0.1:${server.port}`, '-i', folder];
+    const read = (name: string) => readFileSync(join(cli.folder, name), 'utf8');
+    await withCliAt(
+      cli,
+      args,
+      async (terminal) => {
+        await terminal.shows('navigate');
+        await terminal.press('Enter');
+        await terminal.shows('Certificate sent');
+        await server.clientChain();
+        server.type('of the server');
+        await finish(terminal, (text) => server.waitFor(text));
+        expect(read('out')).toBe('of the server\n');
+      },
+      { redirect: '> out' },
+    );
+    await withCliAt(
+      cli,
+      args,
+      async (terminal) => {
+        expect((await terminal.ended()).status).toBe(2);
+        expect(read('err')).toMatch(/nobody can be asked: stderr is no terminal\. Use --auto/);
+      },
+      { redirect: '2> err' },
+    );
+  }));
 
 test('plain: a list with numbers, and a number that is typed', () =>
   withSServer(required, (server) => {
