@@ -1,9 +1,9 @@
 const { availableParallelism } = require('node:os');
 
 // These run only when they are named, and CI names them: the package test packs, prebuilds and
-// installs, the leak tests count thousands of connections, and both take long; the real servers, the
-// clients, the tokens and TPMs need programs that not every machine has.
-const ONLY_WHEN_NAMED = ['clients', 'leaks', 'package', 'servers', 'signers'].map(
+// installs, the leak tests count thousands of connections, those of the program start it a hundred times,
+// and all take long; the real servers, the clients, the tokens and TPMs need programs that not every machine has.
+const ONLY_WHEN_NAMED = ['cli', 'clients', 'leaks', 'package', 'servers', 'signers'].map(
   (name) => `test/${name}`,
 );
 const notNamed = ONLY_WHEN_NAMED.filter(

@@ -150,6 +150,11 @@ export abstract class ConnectionFacts {
     const [leaf] = this[NATIVE]?.peerCertificates() ?? [];
     return leaf === undefined ? undefined : new X509Certificate(leaf);
   }
+
+  /** @internal The server's certificates, its own first, as it sent them. */
+  sentCertificates(): X509Certificate[] {
+    return (this[NATIVE]?.peerCertificates() ?? []).map((der) => new X509Certificate(der));
+  }
 }
 
 function unlessEmpty(bytes: Buffer | undefined): Buffer | undefined {

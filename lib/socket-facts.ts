@@ -61,6 +61,11 @@ export abstract class SocketFacts<Self> extends SocketFace<Self> {
     return this[CONNECTION].getPeerX509Certificate();
   }
 
+  /** @internal What a socket of `node:tls` does not tell, or not before the end of the handshake. */
+  get facts(): Connection {
+    return this[CONNECTION];
+  }
+
   /** The client's certificate that was sent, or would be; an empty object when there is none. */
   getCertificate(): PeerCertificate | object | null {
     if (this[CONNECTION].destroyed) return null;

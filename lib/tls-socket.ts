@@ -146,7 +146,8 @@ export class TLSSocket extends SocketMachine<TLSSocket> {
     }
 
     trace(text: Buffer): void {
-      process.stderr.write(text);
+      // To whoever of this package listens, the command line program for one.
+      if (!this.#socket.emit('trace', text)) process.stderr.write(text);
     }
 
     renegotiated(): void {

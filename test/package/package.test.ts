@@ -50,6 +50,8 @@ describe('the packed files', () => {
       ...['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'binding.gyp'],
       ...['docs/architecture.md', 'docs/man-page.md', 'docs/node-tls-parity.md'],
       ...['docs/performance.md', 'native/addon.cc'],
+      'docs/cli.md',
+      ...(await list('docs/cli')),
       ...(await list('docs/bench')),
       ...(await list('docs/guides')),
       ...(await list('examples')),
@@ -64,7 +66,7 @@ describe('the packed files', () => {
 
   test('are of the kinds that belong there', () => {
     const kinds =
-      /^(package\.json|binding\.gyp|LICENSE|[A-Z]+\.md|docs\/(guides\/(clients\/)?)?[a-z0-9-]+\.md|docs\/bench\/node-[0-9]+\.(json|svg)|examples\/(clients\/)?[a-z0-9-]+\.(ts|m[jt]s)|lib\/([a-z0-9-]+\/)*[a-z0-9-]+\.m?ts|dist\/([a-z0-9-]+\/)*[a-z0-9-]+\.(d\.)?m?[jt]s(\.map)?|native\/([a-z]+\/)?[a-z_]+\.(cc|h)|prebuilds\/[a-z0-9]+-[a-z0-9]+\/tls-client-cert(\.[a-z]+)?\.node)$/;
+      /^(package\.json|binding\.gyp|LICENSE|[A-Z]+\.md|docs\/(guides\/(clients\/)?)?[a-z0-9-]+\.md|docs\/bench\/node-[0-9]+\.(json|svg)|docs\/cli\/[a-z-]+\.svg|examples\/(clients\/)?[a-z0-9-]+\.(ts|m[jt]s)|lib\/([a-z0-9-]+\/)*[a-z0-9-]+\.m?ts|dist\/([a-z0-9-]+\/)*[a-z0-9-]+\.(d\.)?m?[jt]s(\.map)?|native\/([a-z]+\/)?[a-z_]+\.(cc|h)|prebuilds\/[a-z0-9]+-[a-z0-9]+\/tls-client-cert(\.[a-z]+)?\.node)$/;
     expect(paths().filter((path) => !kinds.test(path))).toEqual([]);
   });
 
@@ -217,6 +219,45 @@ describe('with a prebuilt binary, where there is no compiler', () => {
   });
 });
 
+describe('the command', () => {
+  const command = (folder: string, ...args: string[]) =>
+    run(
+      process.execPath,
+      [npmCli(), 'exec', '--offline', '--', 'tls-client-cert', ...args],
+      folder,
+    );
+
+  test('prints its version, and probes a server', async () => {
+    const folder = await project('command');
+    await install(folder, packages.withPrebuild, cleanEnvironment(), [
+      '--omit=optional',
+      packages.commander,
+    ]);
+    const { version } = require('../../package.json') as { version: string };
+    expect(await command(folder, '--version')).toMatchObject({ status: 0, stdout: `${version}\n` });
+
+    const { server: identity, serverCa, clientCaA } = loadPki();
+    const clientCa = clientCaA.certPath;
+    const server = await startSServer({ identity, requestCert: 'required', clientCa });
+    const target = `localhost:${server.port}`;
+    const probed = await command(folder, 'probe', target, '--json', '--ca', serverCa.certPath);
+    await server.stop();
+    expect(probed.status).toBe(0);
+    expect(JSON.parse(probed.stdout)).toMatchObject({
+      asked: true,
+      requests: [{ certificateAuthorities: [{ name: clientCaA.subject }] }],
+    });
+  });
+
+  test('says what to install where its optional dependencies were left out', async () => {
+    const folder = await project('command-without');
+    await install(folder, packages.withPrebuild, cleanEnvironment(), ['--omit=optional']);
+    const { status, stderr } = await command(folder, '--version');
+    expect(status).toBe(1);
+    expect(stderr).toContain('npm install commander');
+  });
+});
+
 describe('without a prebuilt binary, where there is a compiler', () => {
   test('the install script builds it from the packed sources, as in a fresh clone', async () => {
     expect(require('../../package.json').scripts.install).toBe('node-gyp-build');
@@ -239,9 +280,14 @@ async function project(name: string): Promise<string> {
 }
 
 /** Offline: everything comes from tarballs. */
-function install(folder: string, tarball: string, env: Environment): Promise<string> {
+function install(
+  folder: string,
+  tarball: string,
+  env: Environment,
+  more: readonly string[] = [],
+): Promise<string> {
   const options = ['--offline', '--no-audit', '--no-fund', '--foreground-scripts'];
-  return npm(['install', ...options, tarball, ...packages.dependencies], folder, env);
+  return npm(['install', ...options, tarball, ...packages.dependencies, ...more], folder, env);
 }
 
 /** A PATH with a shell and Node, and no variable that leads to a tool past it. */

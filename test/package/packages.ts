@@ -25,6 +25,8 @@ export interface Packages {
   readonly files: readonly PackedFile[];
   /** Tarballs of what the package depends on, so that installing needs no registry. */
   readonly dependencies: readonly string[];
+  /** Of the optional ones, the tarball of the one that the command cannot do without. */
+  readonly commander: string;
 }
 
 export async function makePackages(): Promise<Packages> {
@@ -51,11 +53,12 @@ async function fill(folder: string): Promise<Packages> {
   await npm(['run', 'prebuild'], tree);
   const withPrebuild = await pack(tree, join(folder, 'with'));
   const { dependencies } = require('../../package.json') as { dependencies: object };
-  const tarballs: string[] = [];
-  for (const name of Object.keys(dependencies)) {
+  const packed = async (name: string) => {
     const source = join(ROOT, 'node_modules', name);
-    tarballs.push((await pack(source, join(folder, 'dependencies'), '--ignore-scripts')).tarball);
-  }
+    return (await pack(source, join(folder, 'dependencies'), '--ignore-scripts')).tarball;
+  };
+  const tarballs: string[] = [];
+  for (const name of Object.keys(dependencies)) tarballs.push(await packed(name));
   return {
     folder,
     tree,
@@ -63,6 +66,7 @@ async function fill(folder: string): Promise<Packages> {
     withPrebuild: withPrebuild.tarball,
     files: withPrebuild.files,
     dependencies: tarballs,
+    commander: await packed('commander'),
   };
 }
 

@@ -1,7 +1,11 @@
 /** Tokens with something missing, double or restricted. */
 import { constants, verify } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { SignatureScheme } from '../../lib/signature-schemes';
 import { type Pkcs11Identity, Pkcs11Module } from '../../lib/signers/pkcs11/index';
+import { openssl } from '../support/openssl';
 import { loadPki } from '../support/pki';
 import { PIN, type Placed, SOFTHSM, SoftHsm, useTypeScriptWorkers } from '../support/softhsm';
 
@@ -158,6 +162,26 @@ test('several certificates, or none', async () => {
     code: 'ERR_PKCS11_TOKEN',
     reason: 'not-found',
     message: expect.stringContaining('"card"'),
+  });
+});
+
+test('several certificates, of which one has no subject', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'tls-client-cert-nameless-'));
+  const nameless = {
+    ...clients.ec256,
+    certPath: join(folder, 'cert.pem'),
+    keyPath: join(folder, 'key.pem'),
+  };
+  const made = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-noenc'];
+  await openssl([...made, '-subj', '/', '-keyout', 'key.pem', '-out', 'cert.pem'], folder);
+  await card([
+    { label: 'one', id: '01', identity: nameless },
+    { label: 'two', id: '02', identity: clients.rsa },
+  ]);
+  await rm(folder, { recursive: true });
+  await expect(cards.identity('pkcs11:token=card')).rejects.toMatchObject({
+    reason: 'certificate-ambiguous',
+    message: expect.stringContaining('"one" ()'),
   });
 });
 

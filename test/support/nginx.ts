@@ -10,6 +10,8 @@ export interface NginxOptions {
   readonly verifyClient?: 'on' | 'optional';
   /** `ssl_verify_depth`. Default 3. */
   readonly verifyDepth?: number;
+  /** Leave it to nginx itself to say why it refuses. Default `false`: the report says it. */
+  readonly explain?: boolean;
 }
 
 /**
@@ -76,7 +78,7 @@ http {
     ssl_verify_depth ${options.verifyDepth ?? 3};
     ssl_session_cache shared:tests:1m;
     # 495: the certificate was refused; 496: there was none.
-    error_page 495 496 @refused;
+    ${options.explain === true ? '' : 'error_page 495 496 @refused;'}
     location / {
       return 200 "${REPORT}\\n";
     }

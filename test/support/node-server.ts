@@ -108,6 +108,11 @@ export class NodeServer {
     return this.#waiting.until(`failed handshake ${nth}`, () => this.handshakeErrors[nth - 1], ms);
   }
 
+  /** Cuts every connection, as a server does that has lost its patience. */
+  hangUp(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
   /** Cuts every connection and resolves when the port is free. */
   async close(): Promise<void> {
     this.#forget();

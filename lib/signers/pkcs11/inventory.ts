@@ -170,7 +170,8 @@ function distinct(keys: readonly ObjectRecord[]): readonly ObjectRecord[] {
   );
 }
 
-function chainOf(leaf: X509Certificate, all: readonly X509Certificate[]): X509Certificate[] {
+/** Nearest issuer first, without the root; as far as they are among `all`. */
+export function chainOf(leaf: X509Certificate, all: readonly X509Certificate[]): X509Certificate[] {
   const chain: X509Certificate[] = [];
   let last = leaf;
   for (;;) {
@@ -210,5 +211,7 @@ function areEqual(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 function subjectOf({ certificate }: Found): string {
-  return certificate.subject.split('\n').reverse().join(',');
+  // Node has none where the name is empty.
+  const name = certificate.subject as string | undefined;
+  return name?.split('\n').reverse().join(',') ?? '';
 }

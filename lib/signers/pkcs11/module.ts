@@ -238,7 +238,7 @@ const SUFFIX =
   process.platform === 'win32' ? '.dll' : process.platform === 'darwin' ? '.dylib' : '.so';
 
 /** A path may be that of a folder, in which the module has its name (RFC 7512, section 2.3). */
-function modulePath(uri: Pkcs11Uri): string {
+export function modulePath(uri: Pkcs11Uri): string {
   const { moduleName, modulePath: path } = uri.attributes;
   // The loader takes an empty one for this very program.
   if (path === undefined || path === '') {

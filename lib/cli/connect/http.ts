@@ -1,0 +1,162 @@
+/** One HTTP/1.1 request over a connection, as `curl` would do it. */
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import http, { type IncomingMessage } from 'node:http';
+import { quietWhereAnswered } from '../../agents/truncation';
+import type { TLSSocket } from '../../tls-socket';
+import { CliError, usageError } from '../cli-error';
+import { whyUnreadable } from '../connection-options';
+import { ExitCode } from '../exit-codes';
+import type { Target } from '../target';
+
+export interface RequestFlags {
+  readonly request?: string;
+  readonly method?: string;
+  readonly header?: readonly string[];
+  readonly data?: string;
+  readonly include?: boolean;
+}
+
+/** A request that is ready to be sent. */
+export interface HttpRequest {
+  readonly path: string;
+  readonly method: string;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body: Buffer | 'stdin' | undefined;
+  readonly include: boolean;
+}
+
+/**
+ * What the flags ask for; undefined: no HTTP.
+ *
+ * @throws CliError of the kind `usage`.
+ */
+export function requestOf(target: Target, flags: RequestFlags): HttpRequest | undefined {
+  const { request, method, header = [], data, include = false } = flags;
+  const path = request ?? target.path;
+  if (path === undefined) {
+    const given = Object.entries({
+      '-X': method,
+      '-H': flags.header,
+      '--data': data,
+      '--include': flags.include,
+    });
+    const [flag] = given.find(([, value]) => value !== undefined) ?? [];
+    if (flag === undefined) return undefined;
+    throw usageError(`${flag} is for HTTP: give a URL, or a path by --request.`);
+  }
+  // What Node's parser refuses, told in our words.
+  if (!/^(\/|\*$)[\x21-\x7e]*$/.test(path)) {
+    throw usageError(
+      `"${path}" is no path of a request: it begins with a slash, and blanks are written %20.`,
+    );
+  }
+  const verb = method ?? (data === undefined ? 'GET' : 'POST');
+  if (!/^[A-Z][A-Z0-9-]*$/.test(verb) || verb === 'CONNECT') {
+    throw usageError(`"${verb}" is no method that can be used here.`);
+  }
+  return { path, method: verb, headers: header.map(headerOf), body: bodyOf(data), include };
+}
+
+function headerOf(text: string): readonly [string, string] {
+  const [, name, value] = /^([^\s:]+):[ \t]*(.*)$/.exec(text) ?? [];
+  try {
+    if (name === undefined || value === undefined) throw new Error('no colon');
+    http.validateHeaderName(name);
+    http.validateHeaderValue(name, value);
+    return [name, value];
+  } catch (error) {
+    throw usageError(`-H "${text}" is no header. The form is "Name: value".`, error);
+  }
+}
+
+function bodyOf(data: string | undefined): HttpRequest['body'] {
+  if (data === undefined || !data.startsWith('@'))
+    return data === undefined ? data : Buffer.from(data);
+  const file = data.slice(1);
+  if (file === '-') return 'stdin';
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw usageError(`--data ${data} cannot be read: ${whyUnreadable(error)}.`, error);
+  }
+}
+
+/** What came back. */
+export interface HttpResponse {
+  /** With its reason, for instance `404 Not Found`. */
+  readonly status: string;
+  /** Writes all of it, with status and headers if they are wanted, and resolves when it is whole. */
+  write(output: NodeJS.WritableStream): Promise<void>;
+}
+
+/**
+ * Sends it and waits for the response's beginning.
+ *
+ * @throws CliError of the kind `protocol` where the answer is no HTTP; else what goes wrong with the connection.
+ */
+export async function fetchOver(
+  socket: TLSSocket,
+  target: Target,
+  { path, method, headers, body, include }: HttpRequest,
+): Promise<HttpResponse> {
+  quietWhereAnswered(socket, () => false);
+  const { host, port, authority } = target;
+  const createConnection = () => socket;
+  const request = http.request({ host, port, defaultPort: 443, path, method, createConnection });
+  for (const name of new Set(headers.map(([each]) => each.toLowerCase()))) {
+    const values = headers
+      .filter(([each]) => each.toLowerCase() === name)
+      .map(([, value]) => value);
+    request.setHeader(name, values.length === 1 ? (values[0] ?? '') : values);
+  }
+  const responded = once(request, 'response') as Promise<[IncomingMessage]>;
+  if (body === 'stdin') process.stdin.pipe(request);
+  else request.end(body);
+  try {
+    const [response] = await responded;
+    return new Received(response, include);
+  } catch (error) {
+    const { code = '', message } = error as NodeJS.ErrnoException;
+    if (!code.startsWith('HPE_')) throw error;
+    throw new CliError(
+      ExitCode.protocol,
+      code,
+      `What ${authority} answers is no HTTP/1.1 (${message}). Without --request and a URL, what it says is printed as it is.`,
+      error,
+    );
+  }
+}
+
+class Received implements HttpResponse {
+  readonly #response: IncomingMessage;
+  readonly #include: boolean;
+
+  constructor(response: IncomingMessage, include: boolean) {
+    this.#response = response;
+    this.#include = include;
+  }
+
+  get status(): string {
+    const { statusCode, statusMessage = '' } = this.#response;
+    return `${statusCode} ${statusMessage}`.trimEnd();
+  }
+
+  async write(output: NodeJS.WritableStream): Promise<void> {
+    const response = this.#response;
+    if (this.#include) output.write(this.#head());
+    const ended = once(response, 'end');
+    response.pipe(output, { end: false });
+    // Cut short, it is an 'error'.
+    await ended;
+  }
+
+  #head(): string {
+    const { httpVersion, rawHeaders } = this.#response;
+    const lines = [`HTTP/${httpVersion} ${this.status}`];
+    for (let i = 0; i < rawHeaders.length; i += 2) {
+      lines.push(`${rawHeaders[i]}: ${rawHeaders[i + 1]}`);
+    }
+    return `${lines.join('\r\n')}\r\n\r\n`;
+  }
+}

@@ -1,0 +1,137 @@
+import type { Session } from '../action';
+import { CliError } from '../cli-error';
+import type { ConnectionFlags } from '../connection-options';
+import { ExitCode } from '../exit-codes';
+import { explain } from '../explain';
+import { type Opened, openConnection } from '../open-connection';
+import { Progress } from '../progress';
+import type { PromptOptions } from '../prompts/prompt';
+import { elapsedText } from '../prompts/waiting-line';
+import { type SecretFlags, secretsFrom } from '../secret-options';
+import type { Target } from '../target';
+import { type Line, plainText } from '../terminal';
+import { type AnswerFlags, Answers } from './answers';
+import { fetchOver, type HttpRequest, type RequestFlags } from './http';
+import { Pump } from './pump';
+import { connectionLine, identityLine } from './summary';
+
+export interface ConnectFlags extends ConnectionFlags, AnswerFlags, RequestFlags, SecretFlags {
+  /** Seconds. */
+  readonly wait?: number;
+  readonly quiet?: boolean;
+}
+
+/** One connection and what is said on it, from its beginning to its end. */
+export class Talk {
+  readonly #session: Session;
+  readonly #target: Target;
+  readonly #flags: ConnectFlags;
+  readonly #answers: Answers;
+  #waitingFor: string | undefined;
+  #progress: Progress | undefined;
+  #pump: Pump | undefined;
+  /** Since when a prompt has been there, and no answer. */
+  #openSince: number | undefined;
+  #identityTold = '';
+
+  constructor(session: Session, target: Target, flags: ConnectFlags) {
+    this.#session = session;
+    this.#target = target;
+    this.#flags = flags;
+    const { terminal, signal } = session;
+    const prompts: PromptOptions = { terminal, signal, opened: () => this.#promptOpened() };
+    this.#answers = new Answers(prompts, flags, secretsFrom(flags, prompts));
+  }
+
+  /** @throws CliError */
+  async run(request: HttpRequest | undefined): Promise<void> {
+    let opened: Opened | undefined;
+    try {
+      await this.#answers.prepare();
+      this.#waitFor(`Connecting to ${this.#target.authority}`);
+      opened = await openConnection(this.#target, this.#flags, {
+        clientCertCallback: this.#answers.callback,
+        clientCertTimeout: (this.#flags.wait ?? 0) * 1000,
+        signal: this.#session.signal,
+      });
+      await opened.secured;
+      await this.#talk(opened, request);
+    } catch (error) {
+      throw this.#explained(opened === undefined ? explain(error) : opened.explain(error));
+    } finally {
+      this.#waitFor(undefined);
+      opened?.socket.destroy();
+      await this.#answers.close();
+    }
+  }
+
+  async #talk({ socket }: Opened, request: HttpRequest | undefined): Promise<void> {
+    this.#waitFor(undefined);
+    this.#tell(connectionLine(socket, this.#target));
+    const tellIdentity = () => {
+      const { clientAuth } = socket;
+      if (clientAuth.status === 'pending') return;
+      const line = identityLine(clientAuth);
+      if (plainText(line) === this.#identityTold) return;
+      this.#identityTold = plainText(line);
+      this.#tell(line);
+    };
+    tellIdentity();
+    if (request === undefined) {
+      // A later request is answered by the time that data comes which is behind it.
+      socket.on('data', tellIdentity);
+      this.#pump = new Pump(socket);
+      await this.#pump.run();
+      return;
+    }
+    this.#waitFor(`Waiting for the answer to ${request.method} ${request.path}`);
+    const response = await fetchOver(socket, this.#target, request);
+    this.#waitFor(undefined);
+    tellIdentity();
+    this.#tell(`HTTP status: ${response.status}`);
+    await response.write(process.stdout);
+  }
+
+  #promptOpened(): (answered: boolean) => void {
+    this.#progress?.stop();
+    this.#pump?.hold();
+    this.#openSince = performance.now();
+    return (answered) => {
+      if (!answered) return;
+      this.#openSince = undefined;
+      this.#pump?.release();
+      this.#waitFor(this.#waitingFor);
+    };
+  }
+
+  /** Says so, when that takes long, until something else is waited for or nothing. */
+  #waitFor(text: string | undefined): void {
+    this.#progress?.stop();
+    this.#waitingFor = text;
+    this.#progress = text === undefined ? undefined : new Progress(this.#session.terminal, text);
+  }
+
+  #tell(line: Line): void {
+    if (!this.#flags.quiet) this.#session.terminal.err(line);
+  }
+
+  /** Where a person was waited for, that is what there is to say. */
+  #explained(error: CliError): CliError {
+    if (error.code === 'ERR_CLIENT_CERT_TIMEOUT') {
+      return new CliError(
+        ExitCode.noIdentity,
+        error.code,
+        `Nobody answered within ${this.#flags.wait} s (--wait), so the connection was closed.`,
+        error,
+      );
+    }
+    if (this.#openSince === undefined || error.exitCode !== ExitCode.unreachable) return error;
+    const after = elapsedText(performance.now() - this.#openSince);
+    return new CliError(
+      ExitCode.unreachable,
+      error.code,
+      `${this.#target.authority} did not wait for the answer: it closed the connection after ${after}. Connect again and answer sooner, or beforehand by --auto and --pin-file.`,
+      error,
+    );
+  }
+}

@@ -1,0 +1,91 @@
+/** Questions and answers one line at a time, without moving the cursor: for screen readers and dumb terminals. */
+import { createInterface } from 'node:readline';
+import { interrupted } from '../cli-error';
+
+const ENTER = new Set([0x0a, 0x0d]);
+const ERASE = new Set([0x08, 0x7f]);
+const CTRL_C = 0x03;
+const CTRL_D = 0x04;
+const CTRL_U = 0x15;
+
+/**
+ * Asks for a line, which the terminal itself lets be edited. Ctrl-C is a signal here, and aborts the session's.
+ *
+ * @throws CliError of the kind `interrupted` on Ctrl-D; the signal's reason.
+ */
+export function askLine(question: string, signal: AbortSignal): Promise<string> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const lines = createInterface({ input: process.stdin, terminal: false });
+    const end = (settle: () => void) => {
+      signal.removeEventListener('abort', onAbort);
+      lines.removeAllListeners('close');
+      lines.close();
+      settle();
+    };
+    const newLine = () => process.stderr.write('\n');
+    const giveUp = (error: unknown) => {
+      newLine();
+      end(() => reject(error));
+    };
+    const onAbort = () => giveUp(signal.reason);
+    signal.addEventListener('abort', onAbort);
+    lines.once('line', (line) => end(() => resolve(line)));
+    lines.once('close', () => giveUp(interrupted()));
+    process.stderr.write(question);
+  });
+}
+
+/**
+ * The same for a secret: nothing of it is shown.
+ *
+ * @throws CliError of the kind `interrupted` on Ctrl-C and Ctrl-D; the signal's reason.
+ */
+export function askHidden(question: string, signal: AbortSignal): Promise<string> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const { stdin } = process;
+    let typed: number[] = [];
+    const end = (settle: () => void) => {
+      stdin.off('data', onData);
+      stdin.off('end', onEnd);
+      signal.removeEventListener('abort', onAbort);
+      stdin.setRawMode(false);
+      stdin.pause();
+      process.stderr.write('\n');
+      settle();
+      typed.fill(0);
+    };
+    const onAbort = () => end(() => reject(signal.reason));
+    const onEnd = () => end(() => reject(interrupted()));
+    const onData = (bytes: Buffer) => {
+      for (const byte of bytes) {
+        if (ENTER.has(byte)) {
+          const answer = Buffer.from(typed);
+          end(() => resolve(answer.toString()));
+          answer.fill(0);
+          return;
+        }
+        if (byte === CTRL_C || byte === CTRL_D) {
+          onEnd();
+          return;
+        }
+        if (byte === CTRL_U) typed = [];
+        else if (ERASE.has(byte)) typed = withoutLast(typed);
+        else typed.push(byte);
+      }
+    };
+    stdin.setRawMode(true);
+    stdin.on('data', onData);
+    stdin.once('end', onEnd);
+    stdin.resume();
+    signal.addEventListener('abort', onAbort);
+    process.stderr.write(question);
+  });
+}
+
+/** Without its last character, which may be of several bytes (UTF-8). */
+function withoutLast(typed: readonly number[]): number[] {
+  const start = typed.findLastIndex((byte) => (byte & 0xc0) !== 0x80);
+  return typed.slice(0, Math.max(0, start));
+}

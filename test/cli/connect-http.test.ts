@@ -1,0 +1,131 @@
+/** `connect` with a URL or `--request`: one HTTP request. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Cli, type CliOptions, installCli } from '../support/cli';
+import {
+  type HttpsServer,
+  type HttpsServerOptions,
+  startHttpsServer,
+} from '../support/https-server';
+import { startNodeServer } from '../support/node-server';
+import { loadPki } from '../support/pki';
+
+const pki = loadPki();
+const { ec256 } = pki.clients;
+const mine = ['-i', ec256.certPath, '-i', ec256.keyPath, '--auto'];
+let cli: Cli;
+
+beforeAll(() => {
+  cli = installCli();
+});
+
+afterAll(() => cli.remove());
+
+async function withHttps(
+  options: HttpsServerOptions,
+  use: (server: HttpsServer) => Promise<void>,
+): Promise<void> {
+  const server = await startHttpsServer(options);
+  try {
+    await use(server);
+  } finally {
+    await server.close();
+  }
+}
+
+const connect = (target: string, args: readonly string[], options: CliOptions = {}) =>
+  cli.run(['connect', target, '--ca', pki.serverCa.certPath, ...mine, ...args], options);
+
+test('a URL is asked for its path, as whom was chosen', () =>
+  withHttps({}, async ({ url }) => {
+    const { end, stdout, stderr } = await connect(`${url}some/where?a=b#c`, []);
+    expect(end).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ path: '/some/where?a=b', client: 'client ec256' });
+    expect(stderr).toMatch(
+      /trusted\nCertificate sent: CN=client ec256[^\n]+\nHTTP status: 200 OK\n$/,
+    );
+  }));
+
+test('method, headers, body, and the whole response', () =>
+  withHttps(
+    {
+      handler: async (request, response) => {
+        const body: Buffer[] = [];
+        for await (const piece of request) body.push(piece);
+        const { 'content-length': length, accept, cookie, host } = request.headers;
+        response.statusCode = 404;
+        response.setHeader('x-thing', ['one', 'two']);
+        response.write(JSON.stringify({ method: request.method, length, accept, cookie, host }));
+        response.end(`\n${Buffer.concat(body)}`);
+      },
+    },
+    async ({ port }) => {
+      writeFileSync(join(cli.folder, 'body'), 'from a file');
+      const headers = ['-H', 'Accept: x/y', '-H', 'Cookie: a=1', '-H', 'Host:other.example'];
+      const args = ['-r', '/x', '-X', 'PUT', ...headers, '-d', '@body', '--include', '-q'];
+      const { end, stdout, stderr } = await connect(`127.0.0.1:${port}`, args);
+      expect({ end, stderr }).toEqual({ end: 0, stderr: '' });
+      const [head = '', body = ''] = stdout.split('\r\n\r\n');
+      expect(head).toMatch(/^HTTP\/1\.1 404 Not Found\r\nx-thing: one\r\nx-thing: two\r\n/);
+      const [echo = '', sent] = body.split('\n');
+      expect(JSON.parse(echo)).toEqual({
+        method: 'PUT',
+        length: '11',
+        accept: 'x/y',
+        cookie: 'a=1',
+        host: 'other.example',
+      });
+      expect(sent).toBe('from a file');
+    },
+  ));
+
+test('a body from stdin; POST by default', () =>
+  withHttps(
+    {
+      handler: (request, response) =>
+        void request.pipe(response.setHeader('x-method', request.method ?? '')),
+    },
+    async ({ url }) => {
+      const { stdout } = await connect(url, ['-d', '@-', '--include'], { input: 'of stdin' });
+      expect(stdout).toMatch(/^HTTP\/1\.1 200 OK\r\nx-method: POST\r\n[\s\S]*\r\n\r\nof stdin$/);
+    },
+  ));
+
+test('a response that is cut short is an error', () =>
+  withHttps(
+    {
+      handler: (request, response) => {
+        response.setHeader('content-length', 100);
+        response.write('a part', () => request.socket.destroy());
+      },
+    },
+    async ({ url }) => {
+      const { end, stdout, stderr } = await connect(url, []);
+      expect({ end, stdout }).toEqual({ end: 3, stdout: 'a part' });
+      expect(stderr).toMatch(/\ntls-client-cert: [^\n]*closed the connection[^\n]*\n$/);
+    },
+  ));
+
+test('what answers without HTTP', async () => {
+  const server = await startNodeServer({
+    identity: pki.server,
+    onConnection: (socket) => void socket.write('220 mail.example ESMTP\r\n'),
+  });
+  const { end, stderr } = await connect(`127.0.0.1:${server.port}`, ['-r', '/']);
+  expect(end).toBe(4);
+  expect(stderr).toMatch(
+    /\ntls-client-cert: What 127\.0\.0\.1:\d+ answers is no HTTP\/1\.1 [^\n]+\n$/,
+  );
+  await server.close();
+});
+
+test('what answers nothing at all', async () => {
+  const server = await startNodeServer({
+    identity: pki.server,
+    onConnection: (socket) => void socket.once('data', () => socket.end()),
+  });
+  const { end, stderr } = await connect(`127.0.0.1:${server.port}`, ['-r', '/']);
+  expect(end).toBe(3);
+  expect(stderr).toMatch(/\ntls-client-cert: 127\.0\.0\.1:\d+ closed the connection[^\n]+\n$/);
+  await server.close();
+});

@@ -1,0 +1,88 @@
+/** `connect` at a terminal, with keys that want a passphrase. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Cli, installCli } from '../support/cli';
+import { withCliAt } from '../support/cli-terminal';
+import { withSServer } from '../support/client';
+import { loadPki } from '../support/pki';
+import type { Terminal } from '../support/terminal';
+
+const pki = loadPki();
+const { passphrase, pfx } = pki.encodings;
+const required = { requestCert: 'required', clientCa: pki.clientCaA.certPath } as const;
+let cli: Cli;
+
+beforeAll(() => {
+  cli = installCli();
+  writeFileSync(join(cli.folder, 'me.p12'), pfx);
+});
+
+afterAll(() => cli.remove());
+
+/** At the passphrase of `me.p12`, which was chosen. */
+function atPassphrase(flags: readonly string[], use: (terminal: Terminal) => Promise<void>) {
+  return withSServer(required, (server) => {
+    const args = ['connect', `127.0.0.1:${server.port}`, '-i', 'me.p12', ...flags];
+    return withCliAt(cli, args, async (terminal) => {
+      if (flags.includes('--plain')) {
+        await terminal.shows(/1: me\.p12\. File: me\.p12; Key: me\.p12, needs its passphrase/);
+        await terminal.type('1');
+      } else {
+        await terminal.shows(/❯ me\.p12 +not opened yet, needs a passphrase/);
+      }
+      await terminal.press('Enter');
+      await use(terminal);
+    });
+  });
+}
+
+async function typeIn(terminal: Terminal, text: string) {
+  await terminal.type(text);
+  await terminal.press('Enter');
+}
+
+describe.each([
+  ['with cursor movement', []],
+  ['plain', ['--plain']],
+] as const)('%s', (_name, flags) => {
+  const at = (question: string) =>
+    flags.length > 0 ? `${question}:` : `${question} (nothing is shown)`;
+
+  test('a wrong one, nothing, and the right one, none of which is shown', () =>
+    atPassphrase(flags, async (terminal) => {
+      await terminal.shows(at('Passphrase of me.p12'));
+      await typeIn(terminal, 'wrong one');
+      await terminal.shows(at('Passphrase of me.p12 (wrong, 2 tries left)'));
+      await terminal.press('Enter');
+      await terminal.shows('Type the passphrase, or Ctrl-C to give up.');
+      await typeIn(terminal, passphrase);
+      await terminal.shows(`Certificate sent: ${pki.deepClient.subject}`);
+      const all = await terminal.everything();
+      expect(all).not.toContain('wrong one');
+      expect(all).not.toContain(passphrase);
+    }));
+
+  test('three wrong ones are told in one line', () =>
+    atPassphrase(flags, async (terminal) => {
+      await terminal.shows(at('Passphrase of me.p12'));
+      await typeIn(terminal, 'one');
+      await terminal.shows(at('Passphrase of me.p12 (wrong, 2 tries left)'));
+      await typeIn(terminal, 'two');
+      await terminal.shows(at('Passphrase of me.p12 (wrong, the last try)'));
+      await typeIn(terminal, 'three');
+      expect(await terminal.ended()).toEqual({ status: 8, restored: true, cursorVisible: true });
+      expect(await terminal.everything()).toMatch(
+        /\ntls-client-cert: [^\n]*passphrase is wrong\.$/,
+      );
+    }));
+
+  test.each(['C-c', 'C-d'] as const)('%s', (key) =>
+    atPassphrase(flags, async (terminal) => {
+      await terminal.shows(at('Passphrase of me.p12'));
+      await terminal.press(key);
+      expect(await terminal.ended()).toEqual({ status: 130, restored: true, cursorVisible: true });
+      const all = await terminal.everything();
+      expect(all.match(/tls-client-cert: .*/g)).toEqual(['tls-client-cert: Interrupted.']);
+    }),
+  );
+});

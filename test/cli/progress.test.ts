@@ -1,0 +1,83 @@
+/** What a terminal sees of a wait: in a pseudo-terminal of script(1). */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { type Cli, installCli } from '../support/cli';
+import { registerLeftover } from '../support/leftovers';
+import { loadPki } from '../support/pki';
+import { Printed } from '../support/printed';
+import { startSServer } from '../support/s-server';
+
+const pki = loadPki();
+
+let cli: Cli;
+let silent: Server;
+const sockets = new Set<Socket>();
+
+beforeAll(async () => {
+  cli = installCli();
+  silent = createServer((socket) => {
+    sockets.add(socket.on('error', () => {}));
+  });
+  silent.listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+});
+
+afterAll(() => {
+  for (const socket of sockets) socket.destroy();
+  silent.close();
+  cli.remove();
+});
+
+/** Runs the program with a terminal of 80 columns; what it prints are the terminal's bytes. */
+function inTerminal(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  const words = [process.execPath, cli.main, ...args].map((word) => `'${word}'`).join(' ');
+  const command = `stty cols 80; ${words}; echo "END:$?:$(stty -a | grep -o -- ' -\\?echo ')"`;
+  const child = spawn('script', ['-qfc', command, '/dev/null'], {
+    stdio: 'pipe',
+    env: { ...process.env, NO_COLOR: '1', TERM: 'xterm', ...env },
+    timeout: 15_000,
+  });
+  const forget = registerLeftover(async () => void child.kill('SIGKILL'));
+  const printed = new Printed('script', child);
+  void printed.ended.then(forget);
+  return { printed, type: (text: string) => child.stdin.write(text) };
+}
+
+/** What clears a line. */
+const CLEAR = '\r\x1b[K';
+const FRAME = /^[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏] (.* … \d+\.\d s)$/;
+
+test('a wait is a line that moves, and leaves no trace', async () => {
+  const server = await startSServer({ identity: pki.server, requestCert: 'required' });
+  const { port } = server;
+  const trust = ['--ca', pki.serverCa.certPath, '--tls-min', '1.3'];
+  const { printed } = inTerminal(['probe', `localhost:${port}`, '--hold', '1.2', ...trust]);
+  await printed.waitFor('END:0: echo');
+  await server.stop();
+  const frames = printed.stdout.split(CLEAR);
+  const shown = frames.flatMap((frame) => FRAME.exec(frame)?.[1] ?? []);
+  expect(shown.length).toBeGreaterThan(3);
+  expect(new Set(shown).size).toBeGreaterThan(3);
+  expect(shown[0]).toMatch(/ … 0\.[5-9] s$/);
+  expect(shown.at(-1)).toMatch(/^Leaving the request of localhost:\d+ open … 1\.\d s$/);
+  expect(frames.at(-1)).toMatch(/^localhost:\d+\r\n/);
+});
+
+test('in plain mode it is one line that stays', async () => {
+  const { port } = silent.address() as AddressInfo;
+  const args = ['probe', `127.0.0.1:${port}`, '--timeout', '1.2', '--plain'];
+  const { printed } = inTerminal(args);
+  await printed.waitFor('END:3: echo');
+  expect(printed.stdout).not.toContain('\x1b');
+  expect(printed.stdout.match(/Connecting to/g)).toHaveLength(1);
+});
+
+test('Ctrl-C clears the line, says so, and leaves the terminal as it was', async () => {
+  const { port } = silent.address() as AddressInfo;
+  const { printed, type } = inTerminal(['probe', `127.0.0.1:${port}`, '--timeout', '60']);
+  await printed.waitFor(/ … 0\.\d s/);
+  type('\x03');
+  await printed.waitFor('END:130: echo');
+  expect(printed.stdout).toContain(`${CLEAR}tls-client-cert: Interrupted.\r\n`);
+});
