@@ -196,7 +196,7 @@ void Connection::OfferSession() {
       (options_.credentials.empty() && !options_.asks_for_client_cert &&
        !context_->AsksForClientCert());
   const SslSessionPointer session = resumption_.Choose(options_.session, self);
-  Bytes().swap(options_.session);
+  SecretBytes().swap(options_.session);
   if (session) SSL_set_session(ssl_.get(), session.get());
 }
 
@@ -295,6 +295,7 @@ Step Connection::Shutdown() {
   if ((SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN) != 0) {
     return Step::kDone;
   }
+  if (shared_key_) shared_key_->Forget();
   return Run([this] {
     // 0: ours is sent, the peer's has not come yet.
     const int result = SSL_shutdown(ssl_.get());
@@ -365,6 +366,11 @@ void Connection::Observe() {
     if (SSL_is_init_finished(ssl_.get()) != 1) return;
     established_ = true;
     EndOcsp();
+    // On TLS 1.2 a renegotiation may need it again.
+    if (shared_key_ && (SSL_version(ssl_.get()) >= TLS1_3_VERSION ||
+                        SSL_get_psk_identity(ssl_.get()) == nullptr)) {
+      shared_key_->Forget();
+    }
     // What a shared key led to looks like a session, but bears no mark.
     resumed_ = session_reused() && resumption_.mark().has_value() &&
                ReadSessionMark(SSL_get_session(ssl_.get())).has_value();
@@ -561,7 +567,10 @@ Step Connection::Conclude(int result) {
   }
 }
 
-void Connection::Fail(Failure failure) { failure_ = std::move(failure); }
+void Connection::Fail(Failure failure) {
+  failure_ = std::move(failure);
+  if (shared_key_) shared_key_->Forget();
+}
 
 CertificateRequest Connection::request() const {
   return ReadCertificateRequest(ssl_.get(), phase_);
@@ -618,7 +627,7 @@ std::optional<Failure> Connection::Sign(BytesView bytes) {
   return std::nullopt;
 }
 
-Bytes Connection::TakeSession(bool wanted) {
+SecretBytes Connection::TakeSession(bool wanted) {
   if (new_sessions_.empty()) return {};
   const SslSessionPointer session = std::move(new_sessions_.front());
   new_sessions_.pop_front();
@@ -627,7 +636,7 @@ Bytes Connection::TakeSession(bool wanted) {
   return SerializeSession(session.get());
 }
 
-Bytes Connection::session() const {
+SecretBytes Connection::session() const {
   const ErrorMark errors;
   const SslSessionPointer session(SSL_get1_session(ssl_.get()));
   if (!established_ || !session ||

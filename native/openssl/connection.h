@@ -56,7 +56,7 @@ struct ConnectionOptions {
   // To be resumed, in DER; empty: none. It is offered only if it was made
   // under the same trust, and as who this connection would be: one of
   // `credentials`, or `session_credential`, or nobody at all.
-  Bytes session;
+  SecretBytes session;
   Credential::Pointer session_credential;
   // `session` was made when a request was declined, which is still wanted.
   bool session_declined = false;
@@ -173,7 +173,7 @@ class Connection {
   void Abandon();
 
   // In answer to kNewSession: the session in DER, or nothing unless `wanted`.
-  Bytes TakeSession(bool wanted = true);
+  SecretBytes TakeSession(bool wanted = true);
 
   // What happened so far.
   const HandshakeLog& log() const { return log_; }
@@ -193,7 +193,7 @@ class Connection {
   // Whether the last handshake resumed a session, SSL_session_reused(3).
   bool session_reused() const { return SSL_session_reused(ssl_.get()) == 1; }
   // The current session in DER; empty before there is one.
-  Bytes session() const;
+  SecretBytes session() const;
   // For session_facts.h.
   SSL* ssl() const { return ssl_.get(); }
   // By a key shared in advance each side has shown who it is, and no
