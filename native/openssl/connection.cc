@@ -16,6 +16,10 @@ using Certificate = HandshakeLog::Certificate;
 // More than any server sends at once; the newest are kept.
 constexpr size_t kMaxNewSessions = 8;
 
+// Answers to what the peer asks after the handshake, in bytes, that it has not
+// taken: far more than any that also reads can make of them.
+constexpr size_t kMaxUnsentAnswers = 256 * 1024;
+
 // More than one record.
 constexpr size_t kBulk = 24 * 1024;
 
@@ -78,6 +82,7 @@ struct Connection::QueueBio {
   static int Write(BIO* bio, const char* data, size_t size, size_t* count) {
     BIO_clear_retry_flags(bio);
     Connection* owner = Owner(bio);
+    if (owner->answering_ && !owner->MayAnswer(size)) return 0;
     ByteQueue& queue =
         owner->fibre_ == Fibre::kRunning ? owner->held_ : owner->outgoing_;
     if (!owner->abandoned_) queue.Append(data, size);
@@ -210,7 +215,9 @@ Step Connection::Handshake() {
   if (failure_) return Step::kFailed;
   if (established_ && !HandshakeUnderWay()) return WithNotices(Step::kDone);
   if (MustReadFirst()) return Step::kWantRead;
+  answering_ = established_;
   const Step step = Run([this] { return SSL_do_handshake(ssl_.get()); });
+  answering_ = false;
   if (step != Step::kDone) return WithNotices(step);
   return ocsp_ == Ocsp::kArrived ? Step::kOcspResponse : step;
 }
@@ -228,10 +235,12 @@ Transfer Connection::Read(uint8_t* plaintext, size_t size, bool quiet) {
   while (transfer.step == Step::kDone && transfer.size < size) {
     size_t count = 0;
     buffers.Before(incoming_.size());
+    answering_ = true;
     transfer.step = Run([&] {
       return SSL_read_ex(ssl_.get(), plaintext + transfer.size,
                          size - transfer.size, &count);
     });
+    answering_ = false;
     if (transfer.step != Step::kDone) break;
     transfer.size += count;
     // SSL_read would only say so.
@@ -572,6 +581,16 @@ void Connection::Fail(Failure failure) {
   if (shared_key_) shared_key_->Forget();
 }
 
+// A peer that asks and asks, and reads nothing, would fill the memory.
+bool Connection::MayAnswer(size_t size) {
+  // What failed in another way ends with an alert.
+  if (abandoned_ || failure_) return true;
+  unsent_answers_ += size;
+  if (unsent_answers_ <= kMaxUnsentAnswers) return true;
+  Fail({FailureReason::kAnswersUnread, 0, "", {}});
+  return false;
+}
+
 CertificateRequest Connection::request() const {
   return ReadCertificateRequest(ssl_.get(), phase_);
 }
@@ -604,6 +623,7 @@ void Connection::Abandon() {
 
 SignatureRequest Connection::signature_request() const {
   SignatureRequest request;
+  if (signature_.state() != ExternalSignature::State::kWanted) return request;
   request.data = signature_.data();
   request.scheme = SchemeOf(X509_get0_pubkey(installed_->certificate()),
                             signature_.form(), SSL_version(ssl_.get()))

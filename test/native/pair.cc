@@ -67,6 +67,7 @@ void Pair::DrainClient() {
   ByteQueue& outgoing = client_->outgoing();
   Bytes sent(outgoing.size());
   outgoing.Take(sent.data(), sent.size());
+  client_->set_unsent_answers(0);
   wire_.insert(wire_.end(), sent.begin(), sent.end());
   server_->Receive(sent);
   server_->Advance();
