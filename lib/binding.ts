@@ -110,6 +110,8 @@ export interface NativeConnection {
   closedByPeer(): boolean;
   /** Ciphertext for the peer, or undefined when there is none. */
   drain(): Buffer | undefined;
+  /** Of what was drained, the bytes that the peer asked for and that are not sent yet. */
+  setUnsentAnswers(bytes: number): void;
   handshake(): Step;
   /** A count of bytes with {@link Moved} bits, or a step as a negative number. */
   read(plaintext: Uint8Array): number;

@@ -34,7 +34,8 @@ export interface ConnectArguments {
  */
 export function connectArguments(args: readonly unknown[]): ConnectArguments {
   const [first, second, third] = args;
-  const options: Record<string, unknown> = {};
+  // Without a prototype: nothing that somebody has put on Object.prototype is an option.
+  const options: Record<string, unknown> = Object.create(null);
   if (isObject(first)) Object.assign(options, first);
   else if (isPath(first)) options.path = first;
   else if (first !== undefined) options.port = first;

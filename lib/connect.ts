@@ -38,7 +38,7 @@ function transportOptions(options: ConnectionOptions): net.NetConnectOpts {
   if (port === undefined && (path === undefined || path === null)) {
     throw missingArgs('options', 'port', 'path');
   }
-  const below: Record<string, unknown> = { ...options };
+  const below: Record<string, unknown> = Object.assign(Object.create(null), options);
   for (const name of OF_THE_STREAM_ABOVE) delete below[name];
   // net.connect() refuses null for it, and tls.connect() does not.
   if (below.keepAliveInitialDelay === null) delete below.keepAliveInitialDelay;

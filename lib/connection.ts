@@ -6,6 +6,7 @@ import type { ConnectionListener, ConnectionResult } from './connection-result';
 import { Credential } from './credential';
 import { invalidArgType, outOfRange, TLSClientCertError } from './errors';
 import { contextError, gaveUpError, protocolError, translated } from './failures';
+import { given } from './given';
 import { normalizeProtocol, type ProtocolOptions, type ProtocolSettings } from './protocol-options';
 import { SecureContext } from './secure-context';
 
@@ -91,6 +92,11 @@ export class Connection extends ConnectionMachine {
   drain(): Buffer | undefined {
     this.hasOutput = false;
     return this[NATIVE]?.drain();
+  }
+
+  /** @internal For a transport that keeps what it drained: the bytes in it that the server asked for. */
+  setUnsentAnswers(bytes: number): void {
+    this[NATIVE]?.setUnsentAnswers(bytes);
   }
 
   // ---- operations
@@ -206,9 +212,8 @@ export class Connection extends ConnectionMachine {
         : this[NATIVE].renegotiate();
     if (failure !== null) return protocolError(failure);
     // As in the options: nothing but `false` turns it off.
-    if (options.rejectUnauthorized != null) {
-      this.rejectUnauthorized = options.rejectUnauthorized !== false;
-    }
+    const rejectUnauthorized = given(options, 'rejectUnauthorized');
+    if (rejectUnauthorized != null) this.rejectUnauthorized = rejectUnauthorized !== false;
     return undefined;
   }
 

@@ -23,6 +23,7 @@ import {
 import { invalidArgValue } from './errors';
 import { inputNames } from './failures';
 import { type Fingerprint, FingerprintParts } from './fingerprint';
+import { snapshot } from './given';
 import { checkServerSide, type ServerSideOptions } from './server-options';
 import { declaredSchemes, isSigner, type Signer } from './signer';
 import { defaultTrust } from './trust';
@@ -253,14 +254,15 @@ function readPairs(
 }
 
 function readKeyItem(item: unknown, common: Raw | undefined, name: string): RawKey {
-  if (!isPair(item, 'pem')) return readKey(item, common, name);
-  const passphrase = passphraseOf(item.passphrase, `${name}.passphrase`, common);
-  return readKey(item.pem, passphrase, `${name}.pem`);
+  const pair = pairOf(item, 'pem');
+  if (pair === undefined) return readKey(item, common, name);
+  const passphrase = passphraseOf(pair.passphrase, `${name}.passphrase`, common);
+  return readKey(pair.value, passphrase, `${name}.pem`);
 }
 
 function readPfxItem(item: unknown, i: number, common: Raw | undefined): CredentialInputs {
   const name = `options.pfx[${i}]`;
-  const [bytes, own] = isPair(item, 'buf') ? [item.buf, item.passphrase] : [item, undefined];
+  const { value: bytes, passphrase: own } = pairOf(item, 'buf') ?? { value: item };
   return {
     kind: 'pfx',
     pfx: readPfx(bytes, name),
@@ -279,9 +281,12 @@ function passphraseOf(own: unknown, name: string, common: Raw | undefined): Raw 
   return own === undefined || own === null ? common : toRaw(own, name);
 }
 
-function isPair<K extends string>(
-  item: unknown,
-  key: K,
-): item is Record<K, unknown> & { passphrase?: unknown } {
-  return item !== null && typeof item === 'object' && !ArrayBuffer.isView(item) && key in item;
+/** What has a passphrase of its own; undefined for what has not. */
+function pairOf(item: unknown, key: string): { value: unknown; passphrase?: unknown } | undefined {
+  if (item === null || typeof item !== 'object' || ArrayBuffer.isView(item)) return undefined;
+  const { [key]: value, passphrase } = snapshot(item as Record<string, unknown>, [
+    key,
+    'passphrase',
+  ]);
+  return value === undefined && !Object.hasOwn(item, key) ? undefined : { value, passphrase };
 }

@@ -7,6 +7,7 @@ import { type Raw, toList, toRaw } from './bytes';
 import { invalidArgType, invalidArgValue } from './errors';
 import { type CredentialInputNames, INPUT_NAMES } from './failures';
 import type { FingerprintParts } from './fingerprint';
+import { snapshot } from './given';
 import { isPromiseLike } from './is-promise-like';
 import type { SignatureScheme } from './signature-schemes';
 import { declaredSchemes, isSigner, type Signer } from './signer';
@@ -85,6 +86,8 @@ export type CredentialInputs = (
   readonly names: () => CredentialInputNames;
 };
 
+const CREDENTIAL_NAMES = ['cert', 'key', 'chain', 'pfx', 'passphrase'];
+
 /**
  * @param path - Where the options stand, for the errors.
  * @param names - What its parts are called there.
@@ -97,7 +100,10 @@ export function readCredential(
   if (options === null || typeof options !== 'object') {
     throw invalidArgType(path, 'of type object', options);
   }
-  const { cert, key, chain, pfx, passphrase } = options as Record<string, unknown>;
+  const { cert, key, chain, pfx, passphrase } = snapshot(
+    options as Record<string, unknown>,
+    CREDENTIAL_NAMES,
+  );
   const secret = passphrase === undefined ? undefined : toRaw(passphrase, `${path}.passphrase`);
   if (pfx !== undefined) {
     if (cert !== undefined || key !== undefined || chain !== undefined) {

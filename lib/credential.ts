@@ -11,6 +11,7 @@ import {
 } from './credential-options';
 import { credentialError, type Presentation, translated } from './failures';
 import { FingerprintParts } from './fingerprint';
+import { bare } from './given';
 import { printName } from './names';
 import { Recent } from './recent';
 import { type SignatureScheme, signatureSchemeNumber } from './signature-schemes';
@@ -152,7 +153,7 @@ function parse(inputs: CredentialInputs): ParsedCredential {
   const copies = new SecretCopies();
   const make = (native: ConstructorParameters<typeof binding.Credential>[0]) =>
     translated(
-      () => new binding.Credential(native),
+      () => new binding.Credential(bare(native)),
       (failure) => credentialError(failure, inputs.names()),
     );
   try {

@@ -347,6 +347,10 @@ const SENTENCES: Readonly<Record<string, readonly [code: string, sentence: strin
     'ERR_TLS_SESSION_ATTACK',
     'The server asks for renegotiations again and again: more than tls.CLIENT_RENEG_LIMIT within tls.CLIENT_RENEG_WINDOW seconds.',
   ],
+  'answers-unread': [
+    'ERR_TLS_SESSION_ATTACK',
+    'The server asks again and again after the handshake and does not read the answers: more than 256 KiB of them wait to be sent.',
+  ],
   'renegotiation-insecure': [
     'ERR_TLS_RENEGOTIATION_REFUSED',
     'No renegotiation with this server: it does not protect them (RFC 5746), so that somebody else could have spoken before us.',

@@ -8,7 +8,9 @@ import { toBytes } from './bytes';
 import type { SecureContextOptions } from './context-options';
 import { Credential } from './credential';
 import { invalidArgType, invalidArgValue, outOfRange } from './errors';
+import { given, snapshot } from './given';
 import { LONGEST_TIMEOUT } from './idle-timer';
+import { PROTOCOL_NAMES } from './option-names';
 import { SecureContext, sharedContext } from './secure-context';
 import type { IdentityOptions } from './server-identity';
 import type { PskCallback } from './shared-key';
@@ -128,7 +130,11 @@ const DEFAULT_CLIENT_CERT_TIMEOUT = 120_000;
 const DEFAULT_MIN_DH_SIZE = 1024;
 
 /** @internal */
-export function normalizeProtocol(options: ProtocolOptions): ProtocolSettings {
+export function normalizeProtocol(whole: ProtocolOptions): ProtocolSettings {
+  if (whole === null || typeof whole !== 'object') {
+    throw invalidArgType('options', 'of type object', whole);
+  }
+  const options = snapshot(whole, PROTOCOL_NAMES);
   checkTypes(options);
   const { host, session, sessionCredential } = options;
   const tunnelled = tunnelledHost(options);
@@ -175,14 +181,12 @@ function clamp(value: number): number {
 
 /** Node keeps the name there that a socket was opened for. */
 function tunnelledHost(options: ProtocolOptions): string | undefined {
-  const { _host } = ((options as { socket?: Duplex }).socket ?? {}) as { _host?: unknown };
+  const { socket } = options as { socket?: Duplex & { _host?: unknown } };
+  const _host = socket == null ? undefined : given(socket, '_host');
   return typeof _host === 'string' ? _host : undefined;
 }
 
 function checkTypes(options: ProtocolOptions): void {
-  if (options === null || typeof options !== 'object') {
-    throw invalidArgType('options', 'of type object', options);
-  }
   const expect = (name: keyof ProtocolOptions, type: string) => {
     const value = options[name];
     if (value !== undefined && value !== null && typeof value !== type) {

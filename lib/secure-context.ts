@@ -13,6 +13,8 @@ import { Credential, certificateBytes, makeCredential, recentCredential } from '
 import type { CredentialInputs } from './credential-options';
 import { invalidArgType, invalidArgValue, outOfRange, TLSClientCertError } from './errors';
 import { contextError, translated } from './failures';
+import { snapshot } from './given';
+import { CONTEXT_NAMES } from './option-names';
 import { Recent } from './recent';
 import { methodVersions } from './secure-protocol';
 import { isTLS13Scheme, OFFERED_SCHEMES } from './signature-schemes';
@@ -104,9 +106,10 @@ export function createSecureContext(options: SecureContextOptions = {}): SecureC
   if (options === null || typeof options !== 'object') {
     throw invalidArgType('options', 'of type object', options);
   }
-  const context = makeContext(readContext(options), makeCredential);
-  if (options.clientCertCallback !== undefined) {
-    context.setClientCertCallback(options.clientCertCallback);
+  const given = snapshot(options, CONTEXT_NAMES);
+  const context = makeContext(readContext(given), makeCredential);
+  if (given.clientCertCallback !== undefined) {
+    context.setClientCertCallback(given.clientCertCallback);
   }
   return context;
 }

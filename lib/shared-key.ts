@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import type { NativeConnection } from './binding';
 import { describe, invalidArgType, invalidArgValue, TLSClientCertError } from './errors';
+import { snapshot } from './given';
 
 /** What a {@link PskCallback} answers with. */
 export interface SharedKeyAnswer {
@@ -43,7 +44,7 @@ export function answerSharedKey(
     return;
   }
   if (typeof answer !== 'object') throw invalidArgType('ret', 'of type object', answer);
-  const { psk, identity } = answer as Partial<SharedKeyAnswer>;
+  const { psk, identity } = snapshot(answer as Partial<SharedKeyAnswer>, ['psk', 'identity']);
   if (!ArrayBuffer.isView(psk)) {
     throw invalidArgType('psk', 'an instance of Buffer, TypedArray, or DataView', psk);
   }

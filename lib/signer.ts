@@ -3,6 +3,7 @@
  */
 import { Sign } from 'node:crypto';
 import { describe, invalidArgType, invalidArgValue } from './errors';
+import { given } from './given';
 import { isSignatureScheme, type SignatureScheme } from './signature-schemes';
 
 /** The third argument of {@link Signer.sign}. */
@@ -54,7 +55,7 @@ export function isSigner(value: unknown): value is Signer {
     !ArrayBuffer.isView(value) &&
     // node:crypto's: it signs what it was fed, not what it is asked for.
     !(value instanceof Sign) &&
-    typeof (value as { sign?: unknown }).sign === 'function'
+    typeof given(value as { sign?: unknown }, 'sign') === 'function'
   );
 }
 
@@ -63,7 +64,7 @@ export function declaredSchemes(
   signer: Signer,
   name: string,
 ): readonly SignatureScheme[] | undefined {
-  const { schemes } = signer;
+  const schemes = given(signer, 'schemes');
   if (schemes === undefined || schemes === null) return undefined;
   if (!Array.isArray(schemes)) {
     throw invalidArgType(`${name}.schemes`, 'an Array of signature schemes', schemes);

@@ -10,6 +10,8 @@ export class StreamTransport implements Transport {
   readonly #stream: Duplex;
   readonly #connection: Connection;
   #held = true;
+  /** Bytes on their way in the stream that the server asked for. */
+  #answers = 0;
 
   /** @param stream - Paused. */
   constructor(stream: Duplex, connection: Connection, owner: TransportOwner) {
@@ -35,8 +37,20 @@ export class StreamTransport implements Transport {
       return 'nothing';
     }
     if (!this.#stream.writable) return 'gone';
-    this.#stream.write(bytes, written);
+    if (written === undefined) this.#answer(bytes);
+    else this.#stream.write(bytes, written);
     return 'passed-on';
+  }
+
+  /** What nobody here wrote is what the server asked for, who may ask for more and more, and read nothing. */
+  #answer(bytes: Uint8Array): void {
+    const sent = () => {
+      this.#answers -= bytes.length;
+      this.#connection.setUnsentAnswers(this.#answers);
+    };
+    this.#answers += bytes.length;
+    this.#stream.write(bytes, sent);
+    this.#connection.setUnsentAnswers(this.#answers);
   }
 
   end(done: (error?: Error | null) => void): void {

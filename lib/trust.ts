@@ -6,6 +6,7 @@ import tls from 'node:tls';
 import { binding, type NativeTrustStore } from './binding';
 import { messageOf } from './errors';
 import { contextError, translated } from './failures';
+import { bare } from './given';
 
 interface CachedTrust {
   /** The list that the store was made from; Node hands out the same array until it changes. */
@@ -29,7 +30,7 @@ export function customTrust(
 ): NativeTrustStore {
   if (base !== undefined && crls.length === 0) return base;
   return translated(
-    () => new binding.TrustStore({ authorities: authorities ?? [], crls, base }),
+    () => new binding.TrustStore(bare({ authorities: authorities ?? [], crls, base })),
     contextError,
   );
 }
@@ -38,7 +39,7 @@ function parse(authorities: readonly string[]): NativeTrustStore {
   const system = usesOpenSSLPaths();
   const list = system || authorities.length === 0 ? [] : [Buffer.from(authorities.join('\n'))];
   return translated(
-    () => new binding.TrustStore({ authorities: list, crls: [], system }),
+    () => new binding.TrustStore(bare({ authorities: list, crls: [], system })),
     contextError,
   );
 }
@@ -65,7 +66,7 @@ function extraAuthorities(): string[] {
   try {
     const text = readFileSync(file, 'latin1');
     // What cannot be parsed must not take the bundled roots with it.
-    new binding.TrustStore({ authorities: [Buffer.from(text, 'latin1')], crls: [] });
+    new binding.TrustStore(bare({ authorities: [Buffer.from(text, 'latin1')], crls: [] }));
     return [text];
   } catch (error) {
     // Node, too, only warns.

@@ -3,6 +3,7 @@
  */
 import { createHmac, type Hmac, randomBytes } from 'node:crypto';
 import { invalidArgValue } from '../errors';
+import { given } from '../given';
 import type { ConnectionOptions } from '../options';
 import type { ProtocolOptions } from '../protocol-options';
 import { SecureContext } from '../secure-context';
@@ -75,16 +76,16 @@ export function split<Options extends object>(
   options: Options,
 ): [common: CommonOptions, rest: Omit<Options, keyof CommonOptions>] {
   const rest = { ...options };
-  const common = given(options);
+  const common = commonOf(options);
   for (const name of NAMES) delete (rest as CommonOptions)[name];
   return [common, rest];
 }
 
 /** Those of {@link CommonOptions} that are given. Clients pass `undefined` for what they leave to others. */
-function given(options: object): CommonOptions {
-  const found: Record<string, unknown> = {};
+function commonOf(options: object): CommonOptions {
+  const found: Record<string, unknown> = Object.create(null);
   for (const name of NAMES) {
-    const value = (options as CommonOptions)[name];
+    const value = given(options as CommonOptions, name);
     if (value !== undefined) found[name] = value;
   }
   return found;
@@ -101,7 +102,7 @@ function given(options: object): CommonOptions {
  *   beside one that holds a certificate, which would be sent whatever else is set.
  */
 export function combined(common: CommonOptions, request: object): CommonOptions {
-  const own = given(request);
+  const own = commonOf(request);
   const names = Object.keys(own) as (keyof CommonOptions)[];
   const identity = names.find((name) => KINDS[name] === 'identity');
   // What is no context at all is for connect() to refuse.
@@ -153,7 +154,7 @@ const POOLED = [...NAMES.filter((name) => name !== 'servername' && name !== 'ses
 export function poolName(request: object): string {
   let hmac: Hmac | undefined;
   for (const name of POOLED) {
-    const value = (request as Record<string, unknown>)[name];
+    const value = given(request as Record<string, unknown>, name);
     if (value === undefined) continue;
     hmac ??= createHmac('sha256', DIGEST_KEY);
     hmac.update(`${name}:`);

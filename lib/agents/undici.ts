@@ -74,7 +74,14 @@ export function connector(options: ConnectorOptions = {}): Connector {
   if (options === null || typeof options !== 'object') {
     throw invalidArgType('options', 'of type object', options);
   }
-  const { timeout = DEFAULT_TIMEOUT, socketPath, allowH2, ...common } = options;
+  // Without a prototype, as in connect().
+  const {
+    timeout = DEFAULT_TIMEOUT,
+    socketPath,
+    allowH2,
+    ...rest
+  } = Object.assign(Object.create(null) as ConnectorOptions, options);
+  const common: typeof rest = Object.assign(Object.create(null), rest);
   if (typeof timeout !== 'number')
     throw invalidArgType('options.timeout', 'of type number', timeout);
   if (!(timeout >= 0 && timeout <= LONGEST_TIMEOUT)) {

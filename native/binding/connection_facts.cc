@@ -54,8 +54,8 @@ Napi::Value FromKeyingMaterial(const Napi::CallbackInfo& info,
 Napi::Value FromKeyLines(Napi::Env env, Journal* journal) {
   Napi::Array list = Napi::Array::New(env);
   if (journal == nullptr) return list;
-  for (const std::string& line : journal->TakeKeyLines()) {
-    list.Set(list.Length(), FromBytes(env, BytesView(line + '\n')));
+  for (const SecretBytes& line : journal->TakeKeyLines()) {
+    list.Set(list.Length(), FromBytes(env, line));
   }
   return list;
 }

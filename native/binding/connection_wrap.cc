@@ -119,6 +119,7 @@ Napi::Function ConnectionWrap::Define(Napi::Env env) {
           ExposeAlive<&Self::Unread>("unread"),
           ExposeAlive<&Self::ClosedByPeer>("closedByPeer"),
           ExposeAlive<&Self::Drain>("drain"),
+          ExposeAlive<&Self::SetUnsentAnswers>("setUnsentAnswers"),
           ExposeAlive<&Self::Handshake>("handshake"),
           ExposeAlive<&Self::Read>("read"),
           ExposeAlive<&Self::Write>("write"),
@@ -209,7 +210,14 @@ Napi::Value ConnectionWrap::Drain(const Napi::CallbackInfo& info) {
   const Napi::Value bytes =
       FromBytes(info.Env(), BytesView(outgoing.data(), outgoing.size()));
   outgoing.Clear();
+  connection_->set_unsent_answers(0);
   return bytes;
+}
+
+Napi::Value ConnectionWrap::SetUnsentAnswers(const Napi::CallbackInfo& info) {
+  const int size = ToInt(info[0]);
+  connection_->set_unsent_answers(size < 0 ? 0 : static_cast<size_t>(size));
+  return info.Env().Undefined();
 }
 
 Napi::Value ConnectionWrap::Handshake(const Napi::CallbackInfo& info) {
@@ -336,8 +344,14 @@ Napi::Value ConnectionWrap::OcspResponse(const Napi::CallbackInfo& info) {
   return FromBytes(info.Env(), response);
 }
 
+void ConnectionWrap::CheckSharedKeyWanted(Napi::Env env) const {
+  if (connection_->wants_shared_key()) return;
+  throw Napi::Error::New(env, "no shared key is asked for");
+}
+
 Napi::Value ConnectionWrap::SharedKeyWanted(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
+  CheckSharedKeyWanted(env);
   const SharedKey& wanted = connection_->shared_key();
   Napi::Object record = Napi::Object::New(env);
   record.Set("hint", wanted.hint()
@@ -349,6 +363,7 @@ Napi::Value ConnectionWrap::SharedKeyWanted(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value ConnectionWrap::AnswerSharedKey(const Napi::CallbackInfo& info) {
+  CheckSharedKeyWanted(info.Env());
   const auto identity = ToOptionalString(info[0]);
   if (identity) {
     connection_->shared_key().Answer(*identity, ToBytes(info[1]));

@@ -46,6 +46,7 @@ class ConnectionWrap : public Wrap<ConnectionWrap> {
   Napi::Value Unread(const Napi::CallbackInfo& info);
   Napi::Value ClosedByPeer(const Napi::CallbackInfo& info);
   Napi::Value Drain(const Napi::CallbackInfo& info);
+  Napi::Value SetUnsentAnswers(const Napi::CallbackInfo& info);
 
   Napi::Value Handshake(const Napi::CallbackInfo& info);
   Napi::Value Read(const Napi::CallbackInfo& info);
@@ -66,6 +67,7 @@ class ConnectionWrap : public Wrap<ConnectionWrap> {
   Napi::Value SignatureWanted(const Napi::CallbackInfo& info);
   Napi::Value Sign(const Napi::CallbackInfo& info);
   Napi::Value OcspResponse(const Napi::CallbackInfo& info);
+  void CheckSharedKeyWanted(Napi::Env env) const;
   Napi::Value SharedKeyWanted(const Napi::CallbackInfo& info);
   Napi::Value AnswerSharedKey(const Napi::CallbackInfo& info);
   Napi::Value BySharedKey(const Napi::CallbackInfo& info);

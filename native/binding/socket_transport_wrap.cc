@@ -200,6 +200,7 @@ bool SocketTransportWrap::Send() {
       readable_ = true;
     }
   }
+  connection_->set_unsent_answers(0);
   return true;
 }
 

@@ -2,6 +2,8 @@
 #ifndef TLS_CLIENT_CERT_OPENSSL_BYTES_H_
 #define TLS_CLIENT_CERT_OPENSSL_BYTES_H_
 
+#include <openssl/crypto.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -14,6 +16,34 @@ namespace tls_client_cert {
 
 using Bytes = std::vector<uint8_t>;
 
+// Writes over memory before it gives it back, also when what is in it grows.
+template <typename T>
+struct CleansingAllocator {
+  using value_type = T;
+
+  CleansingAllocator() = default;
+  template <typename U>
+  CleansingAllocator(const CleansingAllocator<U>&) {}  // NOLINT: of any type
+
+  T* allocate(size_t count) { return std::allocator<T>().allocate(count); }
+  void deallocate(T* memory, size_t count) {
+    OPENSSL_cleanse(memory, count * sizeof(T));
+    std::allocator<T>().deallocate(memory, count);
+  }
+
+  template <typename U>
+  bool operator==(const CleansingAllocator<U>&) const {
+    return true;
+  }
+  template <typename U>
+  bool operator!=(const CleansingAllocator<U>&) const {
+    return false;
+  }
+};
+
+// For keys, and for what keys can be derived from.
+using SecretBytes = std::vector<uint8_t, CleansingAllocator<uint8_t>>;
+
 // Bytes that someone else keeps alive for the length of the call.
 struct BytesView {
   const uint8_t* data = nullptr;
@@ -22,6 +52,8 @@ struct BytesView {
   BytesView() = default;
   BytesView(const uint8_t* bytes, size_t length) : data(bytes), size(length) {}
   BytesView(const Bytes& bytes)  // NOLINT: a view of it is what is meant
+      : data(bytes.data()), size(bytes.size()) {}
+  BytesView(const SecretBytes& bytes)  // NOLINT: likewise
       : data(bytes.data()), size(bytes.size()) {}
   explicit BytesView(const std::string& text)
       : data(reinterpret_cast<const uint8_t*>(text.data())),

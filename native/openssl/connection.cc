@@ -16,6 +16,10 @@ using Certificate = HandshakeLog::Certificate;
 // More than any server sends at once; the newest are kept.
 constexpr size_t kMaxNewSessions = 8;
 
+// Answers to what the peer asks after the handshake, in bytes, that it has not
+// taken: far more than any that also reads can make of them.
+constexpr size_t kMaxUnsentAnswers = 256 * 1024;
+
 // More than one record.
 constexpr size_t kBulk = 24 * 1024;
 
@@ -78,6 +82,7 @@ struct Connection::QueueBio {
   static int Write(BIO* bio, const char* data, size_t size, size_t* count) {
     BIO_clear_retry_flags(bio);
     Connection* owner = Owner(bio);
+    if (owner->answering_ && !owner->MayAnswer(size)) return 0;
     ByteQueue& queue =
         owner->fibre_ == Fibre::kRunning ? owner->held_ : owner->outgoing_;
     if (!owner->abandoned_) queue.Append(data, size);
@@ -196,7 +201,7 @@ void Connection::OfferSession() {
       (options_.credentials.empty() && !options_.asks_for_client_cert &&
        !context_->AsksForClientCert());
   const SslSessionPointer session = resumption_.Choose(options_.session, self);
-  Bytes().swap(options_.session);
+  SecretBytes().swap(options_.session);
   if (session) SSL_set_session(ssl_.get(), session.get());
 }
 
@@ -210,7 +215,9 @@ Step Connection::Handshake() {
   if (failure_) return Step::kFailed;
   if (established_ && !HandshakeUnderWay()) return WithNotices(Step::kDone);
   if (MustReadFirst()) return Step::kWantRead;
+  answering_ = established_;
   const Step step = Run([this] { return SSL_do_handshake(ssl_.get()); });
+  answering_ = false;
   if (step != Step::kDone) return WithNotices(step);
   return ocsp_ == Ocsp::kArrived ? Step::kOcspResponse : step;
 }
@@ -228,10 +235,12 @@ Transfer Connection::Read(uint8_t* plaintext, size_t size, bool quiet) {
   while (transfer.step == Step::kDone && transfer.size < size) {
     size_t count = 0;
     buffers.Before(incoming_.size());
+    answering_ = true;
     transfer.step = Run([&] {
       return SSL_read_ex(ssl_.get(), plaintext + transfer.size,
                          size - transfer.size, &count);
     });
+    answering_ = false;
     if (transfer.step != Step::kDone) break;
     transfer.size += count;
     // SSL_read would only say so.
@@ -295,6 +304,7 @@ Step Connection::Shutdown() {
   if ((SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN) != 0) {
     return Step::kDone;
   }
+  if (shared_key_) shared_key_->Forget();
   return Run([this] {
     // 0: ours is sent, the peer's has not come yet.
     const int result = SSL_shutdown(ssl_.get());
@@ -365,6 +375,11 @@ void Connection::Observe() {
     if (SSL_is_init_finished(ssl_.get()) != 1) return;
     established_ = true;
     EndOcsp();
+    // On TLS 1.2 a renegotiation may need it again.
+    if (shared_key_ && (SSL_version(ssl_.get()) >= TLS1_3_VERSION ||
+                        SSL_get_psk_identity(ssl_.get()) == nullptr)) {
+      shared_key_->Forget();
+    }
     // What a shared key led to looks like a session, but bears no mark.
     resumed_ = session_reused() && resumption_.mark().has_value() &&
                ReadSessionMark(SSL_get_session(ssl_.get())).has_value();
@@ -561,7 +576,20 @@ Step Connection::Conclude(int result) {
   }
 }
 
-void Connection::Fail(Failure failure) { failure_ = std::move(failure); }
+void Connection::Fail(Failure failure) {
+  failure_ = std::move(failure);
+  if (shared_key_) shared_key_->Forget();
+}
+
+// A peer that asks and asks, and reads nothing, would fill the memory.
+bool Connection::MayAnswer(size_t size) {
+  // What failed in another way ends with an alert.
+  if (abandoned_ || failure_) return true;
+  unsent_answers_ += size;
+  if (unsent_answers_ <= kMaxUnsentAnswers) return true;
+  Fail({FailureReason::kAnswersUnread, 0, "", {}});
+  return false;
+}
 
 CertificateRequest Connection::request() const {
   return ReadCertificateRequest(ssl_.get(), phase_);
@@ -595,6 +623,7 @@ void Connection::Abandon() {
 
 SignatureRequest Connection::signature_request() const {
   SignatureRequest request;
+  if (signature_.state() != ExternalSignature::State::kWanted) return request;
   request.data = signature_.data();
   request.scheme = SchemeOf(X509_get0_pubkey(installed_->certificate()),
                             signature_.form(), SSL_version(ssl_.get()))
@@ -618,7 +647,7 @@ std::optional<Failure> Connection::Sign(BytesView bytes) {
   return std::nullopt;
 }
 
-Bytes Connection::TakeSession(bool wanted) {
+SecretBytes Connection::TakeSession(bool wanted) {
   if (new_sessions_.empty()) return {};
   const SslSessionPointer session = std::move(new_sessions_.front());
   new_sessions_.pop_front();
@@ -627,7 +656,7 @@ Bytes Connection::TakeSession(bool wanted) {
   return SerializeSession(session.get());
 }
 
-Bytes Connection::session() const {
+SecretBytes Connection::session() const {
   const ErrorMark errors;
   const SslSessionPointer session(SSL_get1_session(ssl_.get()));
   if (!established_ || !session ||

@@ -56,7 +56,7 @@ struct ConnectionOptions {
   // To be resumed, in DER; empty: none. It is offered only if it was made
   // under the same trust, and as who this connection would be: one of
   // `credentials`, or `session_credential`, or nobody at all.
-  Bytes session;
+  SecretBytes session;
   Credential::Pointer session_credential;
   // `session` was made when a request was declined, which is still wanted.
   bool session_declined = false;
@@ -113,6 +113,9 @@ class Connection {
   ByteQueue& incoming() { return incoming_; }
   // Ciphertext for the peer: take it and send it after every operation.
   ByteQueue& outgoing() { return outgoing_; }
+  // How much of what the peer made us write after the handshake is still on
+  // its way: whoever takes it out of the queue says so, and when it is sent.
+  void set_unsent_answers(size_t size) { unsent_answers_ = size; }
 
   Step Handshake();
   // With `quiet` notices wait for another call: somebody has bytes to report
@@ -156,6 +159,9 @@ class Connection {
 
   // In answer to kWantSharedKey. Only with ConnectionOptions::has_shared_keys.
   SharedKey& shared_key() { return *shared_key_; }
+  bool wants_shared_key() const {
+    return shared_key_ && shared_key_->state() == SharedKey::State::kAsked;
+  }
 
   // From the next message on, or not any more: what is written down.
   void LogKeys(bool on);
@@ -173,7 +179,7 @@ class Connection {
   void Abandon();
 
   // In answer to kNewSession: the session in DER, or nothing unless `wanted`.
-  Bytes TakeSession(bool wanted = true);
+  SecretBytes TakeSession(bool wanted = true);
 
   // What happened so far.
   const HandshakeLog& log() const { return log_; }
@@ -193,7 +199,7 @@ class Connection {
   // Whether the last handshake resumed a session, SSL_session_reused(3).
   bool session_reused() const { return SSL_session_reused(ssl_.get()) == 1; }
   // The current session in DER; empty before there is one.
-  Bytes session() const;
+  SecretBytes session() const;
   // For session_facts.h.
   SSL* ssl() const { return ssl_.get(); }
   // By a key shared in advance each side has shown who it is, and no
@@ -234,6 +240,7 @@ class Connection {
   bool NeedsFibre(const Credential::Pointer& credential);
   Step Conclude(int result);
   void Fail(Failure failure);
+  bool MayAnswer(size_t size);
 
   // Only what ends in an external signature runs on a fibre.
   enum class Fibre { kNone, kNeeded, kRunning };
@@ -264,6 +271,8 @@ class Connection {
   bool incoming_ended_ = false;
   bool incoming_blocked_ = false;  // while a ClientHello is written
   bool abandoned_ = false;
+  bool answering_ = false;  // whatever is written now, the peer asked for
+  size_t unsent_answers_ = 0;
   bool established_ = false;
   bool buffers_left_ = false;  // by the handshake messages since the last time
   RequestPhase phase_ = RequestPhase::kHandshake;

@@ -94,6 +94,8 @@ const char* FailureReasonName(FailureReason reason) {
       return "renegotiation-insecure";
     case FailureReason::kForbiddenByHttp2:
       return "forbidden-by-http2";
+    case FailureReason::kAnswersUnread:
+      return "answers-unread";
     case FailureReason::kInternal:
       return "internal";
   }

@@ -67,6 +67,7 @@ enum class FailureReason {
   kRenegotiationLimit,
   kRenegotiationInsecure,
   kForbiddenByHttp2,
+  kAnswersUnread,
   kInternal,
 };
 

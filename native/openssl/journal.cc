@@ -1,5 +1,7 @@
 #include "journal.h"
 
+#include <cstring>
+
 // Not every libssl that Node may be linked to has it: a null pointer then, in
 // place of an addon that cannot be loaded.
 extern "C" void SSL_trace(int outgoing, int version, int content_type,
@@ -7,6 +9,14 @@ extern "C" void SSL_trace(int outgoing, int version, int content_type,
     __attribute__((weak));
 
 namespace tls_client_cert {
+
+void Journal::AddKeyLine(const char* line) {
+  const BytesView text(reinterpret_cast<const uint8_t*>(line),
+                       std::strlen(line));
+  SecretBytes whole(text.size + 1, '\n');
+  std::memcpy(whole.data(), text.data, text.size);
+  key_lines_.push_back(std::move(whole));
+}
 
 bool Journal::BeginTrace() {
   if (SSL_trace == nullptr) return false;

@@ -3,7 +3,6 @@
 #ifndef TLS_CLIENT_CERT_OPENSSL_JOURNAL_H_
 #define TLS_CLIENT_CERT_OPENSSL_JOURNAL_H_
 
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -15,8 +14,9 @@ namespace tls_client_cert {
 class Journal {
  public:
   // SSL_CTX_set_keylog_callback(3): one line, without its end.
-  void AddKeyLine(const char* line) { key_lines_.emplace_back(line); }
-  std::vector<std::string> TakeKeyLines() {
+  void AddKeyLine(const char* line);
+  // With their ends.
+  std::vector<SecretBytes> TakeKeyLines() {
     return std::exchange(key_lines_, {});
   }
 
@@ -31,7 +31,7 @@ class Journal {
   bool empty() const;
 
  private:
-  std::vector<std::string> key_lines_;
+  std::vector<SecretBytes> key_lines_;
   BioPointer trace_;
 };
 

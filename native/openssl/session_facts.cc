@@ -105,11 +105,11 @@ BytesView OcspResponseOf(SSL* ssl) {
   return BytesView(response, static_cast<size_t>(size));
 }
 
-Result<Bytes> ExportKeyingMaterial(SSL* ssl, size_t size,
-                                   const std::string& label,
-                                   std::optional<BytesView> context) {
+Result<SecretBytes> ExportKeyingMaterial(SSL* ssl, size_t size,
+                                         const std::string& label,
+                                         std::optional<BytesView> context) {
   ErrorStack errors;
-  Bytes material(size);
+  SecretBytes material(size);
   const BytesView bound = context.value_or(BytesView());
   if (SSL_export_keying_material(ssl, material.data(), size, label.data(),
                                  label.size(), bound.data, bound.size,

@@ -36,9 +36,9 @@ BytesView TicketOf(const SSL* ssl);
 BytesView OcspResponseOf(SSL* ssl);
 
 // SSL_export_keying_material(3). No context is not the same as an empty one.
-Result<Bytes> ExportKeyingMaterial(SSL* ssl, size_t size,
-                                   const std::string& label,
-                                   std::optional<BytesView> context);
+Result<SecretBytes> ExportKeyingMaterial(SSL* ssl, size_t size,
+                                         const std::string& label,
+                                         std::optional<BytesView> context);
 
 }  // namespace tls_client_cert
 

@@ -69,10 +69,10 @@ std::optional<SessionMark> ReadSessionMark(SSL_SESSION* session) {
   return mark;
 }
 
-Bytes SerializeSession(SSL_SESSION* session) {
+SecretBytes SerializeSession(SSL_SESSION* session) {
   const int size = i2d_SSL_SESSION(session, nullptr);
   if (size <= 0) return {};
-  Bytes der(static_cast<size_t>(size));
+  SecretBytes der(static_cast<size_t>(size));
   uint8_t* out = der.data();
   if (i2d_SSL_SESSION(session, &out) != size) return {};
   return der;

@@ -32,7 +32,7 @@ bool WriteSessionMark(SSL_SESSION* session, const SessionMark& mark);
 std::optional<SessionMark> ReadSessionMark(SSL_SESSION* session);
 
 // The DER form. Empty, or null, when it could not be made or read.
-Bytes SerializeSession(SSL_SESSION* session);
+SecretBytes SerializeSession(SSL_SESSION* session);
 SslSessionPointer ParseSession(BytesView der);
 
 }  // namespace tls_client_cert

@@ -1,7 +1,6 @@
 #include "shared_key.h"
 
 #include <openssl/async.h>
-#include <openssl/crypto.h>
 
 #include <cstring>
 
@@ -24,10 +23,7 @@ void SharedKey::Refuse() {
   state_ = State::kRefused;
 }
 
-void SharedKey::Forget() {
-  OPENSSL_cleanse(key_.data(), key_.size());
-  key_.clear();
-}
+void SharedKey::Forget() { SecretBytes().swap(key_); }
 
 unsigned SharedKey::Await(const char* hint, char* identity,
                           unsigned identity_size, unsigned char* key,

@@ -16,11 +16,11 @@ class SharedKey {
   enum class State { kIdle, kAsked, kAnswered, kRefused };
 
   SharedKey() = default;
-  ~SharedKey() { Forget(); }
   SharedKey(const SharedKey&) = delete;
   SharedKey& operator=(const SharedKey&) = delete;
 
   State state() const { return state_; }
+  bool has_key() const { return !key_.empty(); }
 
   // While kAsked: what the server said to help choosing, if anything; and how
   // long, in bytes, either may be.
@@ -33,6 +33,9 @@ class SharedKey {
   void Answer(std::string identity, BytesView key);
   void Refuse();
 
+  // No handshake will need the key any more.
+  void Forget();
+
   // The body of SSL_psk_client_cb_func: on the fibre it waits for one of the
   // two; anywhere else (a renegotiation) it repeats the answer to this hint.
   // `identity_size` counts the terminating zero. 0: none.
@@ -40,14 +43,12 @@ class SharedKey {
                  unsigned char* key, unsigned key_size);
 
  private:
-  void Forget();
-
   State state_ = State::kIdle;
   std::optional<std::string> hint_;
   size_t max_identity_ = 0;
   size_t max_key_ = 0;
   std::string identity_;
-  Bytes key_;
+  SecretBytes key_;
 };
 
 }  // namespace tls_client_cert

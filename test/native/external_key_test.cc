@@ -609,7 +609,7 @@ TEST_CASE("external: a session is made and resumed under its identity") {
     REQUIRE(pair->ReadAll() == Step::kWantRead);
     REQUIRE_FALSE(pair->sessions().empty());
     ConnectionOptions options;
-    options.session = pair->sessions().back();
+    options.session = Secret(pair->sessions().back());
     options.session_credential = ExternalOf(identity);
     ServerOptions again = ServerOf(version);
     again.context = pair->server().context();

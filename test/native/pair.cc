@@ -43,7 +43,7 @@ Pair::Pair(Context::Pointer context, const ServerOptions& server_options,
 
 bool Pair::TakeNotice(Step step) {
   if (step == Step::kNewSession) {
-    sessions_.push_back(client_->TakeSession());
+    sessions_.push_back(Plain(client_->TakeSession()));
   } else if (step == Step::kRenegotiated) {
     renegotiations_++;
   } else {
@@ -67,6 +67,7 @@ void Pair::DrainClient() {
   ByteQueue& outgoing = client_->outgoing();
   Bytes sent(outgoing.size());
   outgoing.Take(sent.data(), sent.size());
+  client_->set_unsent_answers(0);
   wire_.insert(wire_.end(), sent.begin(), sent.end());
   server_->Receive(sent);
   server_->Advance();
@@ -79,7 +80,7 @@ Step Pair::Run() {
     if (TakeNotice(step)) continue;
     if (step == Step::kWantRead && FeedClient()) continue;
     // TLS 1.2: the session is there with the end of the handshake.
-    Bytes session = client_->TakeSession();
+    Bytes session = Plain(client_->TakeSession());
     if (!session.empty()) sessions_.push_back(std::move(session));
     return step;
   }
@@ -134,6 +135,14 @@ std::vector<WireRecord> Pair::Records() const {
 }
 
 Bytes Text(const std::string& text) { return Bytes(text.begin(), text.end()); }
+
+Bytes Plain(const SecretBytes& bytes) {
+  return Bytes(bytes.begin(), bytes.end());
+}
+
+SecretBytes Secret(const Bytes& bytes) {
+  return SecretBytes(bytes.begin(), bytes.end());
+}
 
 Bytes Alpn(const std::vector<std::string>& protocols) {
   Bytes wire;

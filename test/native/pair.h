@@ -77,6 +77,9 @@ class Pair {
 };
 
 Bytes Text(const std::string& text);
+// What is secret elsewhere is not in a test.
+Bytes Plain(const SecretBytes& bytes);
+SecretBytes Secret(const Bytes& bytes);
 // As ConnectionOptions::alpn_protocols has them.
 Bytes Alpn(const std::vector<std::string>& protocols);
 // That data still arrives both ways.

@@ -162,7 +162,7 @@ TEST_CASE(
     CHECK(other.client().journal() == nullptr);
     const auto lines = logged.client().journal()->TakeKeyLines();
     CHECK(lines.size() == (version == TLS1_3_VERSION ? 5 : 1));
-    for (const std::string& line : lines) {
+    for (const SecretBytes& line : lines) {
       CHECK(std::count(line.begin(), line.end(), ' ') == 2);
     }
     CHECK(logged.client().journal()->TakeKeyLines().empty());

@@ -94,7 +94,7 @@ std::unique_ptr<Pair> Return(Pair* first, const Bytes& session,
                              const Context::Pointer& context = AskingContext(),
                              ServerOptions server = {}) {
   server.context = first->server().context();
-  options.session = session;
+  options.session = Secret(session);
   auto pair = std::make_unique<Pair>(context, server, options);
   if (pair->Run() == Step::kDone) {
     pair->Exchange();
@@ -214,7 +214,7 @@ Bytes PlainSession(MemoryServer* server) {
   }
   REQUIRE(server->open());
   ERR_clear_error();
-  return SerializeSession(SSL_get0_session(ssl.get()));
+  return Plain(SerializeSession(SSL_get0_session(ssl.get())));
 }
 
 }  // namespace
@@ -272,8 +272,8 @@ TEST_CASE("session: an untrusted server stays one") {
     CHECK(LeafDer(pair->client().peer_certificate()) ==
           CertificateDer(ThePki().stranger_server.certificate.get()));
     // Nor does what comes of it forget.
-    const auto again =
-        Return(first.get(), pair->client().session(), Configured(nullptr));
+    const auto again = Return(first.get(), Plain(pair->client().session()),
+                              Configured(nullptr));
     CheckResumed(again.get());
     CHECK(again->client().server_chain_error() ==
           X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE);
@@ -414,16 +414,16 @@ TEST_CASE("session: made under several identities, never offered at all") {
     ConnectionOptions options = Configured(nullptr);
     options.reselects = true;
     const auto first = Meet(ServerOf(kind, ClientAuth::kRequest), options, X());
-    CHECK(IsOne(first->client().session(), X()));
+    CHECK(IsOne(Plain(first->client().session()), X()));
     // The same once more is still one, and so is nobody in between.
     AskLater(first.get(), X());
-    CHECK(IsOne(first->client().session(), X()));
+    CHECK(IsOne(Plain(first->client().session()), X()));
     AskLater(first.get(), nullptr);
     CHECK(first->server().client_chain().empty());
-    CHECK(IsOne(first->client().session(), X()));
+    CHECK(IsOne(Plain(first->client().session()), X()));
     AskLater(first.get(), Y());
     CHECK(first->server().client_chain() == ChainOf(Client("rsa")));
-    CHECK(MarkOf(first->client().session()).identity == As::kSeveral);
+    CHECK(MarkOf(Plain(first->client().session())).identity == As::kSeveral);
     CHECK(MarkOf(first->sessions().back()).identity == As::kSeveral);
 
     ConnectionOptions all = AnsweredBefore(X());
@@ -452,7 +452,7 @@ TEST_CASE("session: one that somebody else made is not offered") {
     mark.trust = AskingContext()->trust_digest();
     REQUIRE(WriteSessionMark(session.get(), mark));
     CheckResumed(
-        Return(&first, SerializeSession(session.get()), options).get());
+        Return(&first, Plain(SerializeSession(session.get())), options).get());
   }
 }
 
@@ -511,7 +511,7 @@ TEST_CASE("session: the server refuses, and it is as if none was offered") {
       CHECK_FALSE(pair->client().resumed_as_somebody());
       CHECK(pair->server().client_chain().empty());
       CHECK(MarkOf(pair->sessions().back()).identity == As::kDeclined);
-      CHECK(MarkOf(pair->client().session()).identity == As::kDeclined);
+      CHECK(MarkOf(Plain(pair->client().session())).identity == As::kDeclined);
       CheckAlive(pair.get());
     }
     {
@@ -560,7 +560,7 @@ TEST_CASE("session: what comes of a resumed connection is marked the same") {
           REQUIRE_FALSE(pair->sessions().empty());
           CHECK(MarkOf(pair->sessions().back()).identity == expected);
         }
-        session = pair->client().session();
+        session = Plain(pair->client().session());
         CHECK(MarkOf(session).identity == expected);
         // It is forgotten with a connection that was cut off, as `pair` is.
         if (kind.keeps_sessions) break;
@@ -581,7 +581,7 @@ TEST_CASE("session: each ticket says what the server knew when it was made") {
     REQUIRE(first->sessions().size() > before);
     CHECK(MarkOf(first->sessions()[before - 1]).identity == As::kUnasked);
     CHECK(IsOne(first->sessions()[before], X()));
-    CHECK(IsOne(first->client().session(), X()));
+    CHECK(IsOne(Plain(first->client().session()), X()));
 
     const auto early =
         Return(first.get(), first->sessions()[before - 1], AnsweredBefore(X()));
@@ -602,7 +602,7 @@ TEST_CASE("session: declined after the handshake") {
   const auto first = Meet(ServerOf(kKinds[2], ClientAuth::kLater),
                           Configured(nullptr), nullptr);
   AskLater(first.get(), nullptr);
-  CHECK(MarkOf(first->client().session()).identity == As::kDeclined);
+  CHECK(MarkOf(Plain(first->client().session())).identity == As::kDeclined);
   CheckNotOffered(first.get(), Configured(X()));
 }
 
@@ -615,7 +615,7 @@ TEST_CASE("session: the current one is whose it was when it came") {
   const size_t before = first->sessions().size();
   AskLater(first.get(), X());
   REQUIRE(first->sessions().size() == before);
-  const Bytes session = first->client().session();
+  const Bytes session = Plain(first->client().session());
   CHECK(MarkOf(session).identity == As::kUnasked);
   const auto pair = Return(first.get(), session, Configured(Y()));
   CheckResumed(pair.get());
@@ -634,7 +634,7 @@ TEST_CASE("session: resumed as one, asked again as another") {
       AskLater(pair.get(), same ? X() : Y());
       CHECK(pair->server().client_chain() ==
             ChainOf(Client(same ? "p256" : "rsa")));
-      CHECK(MarkOf(pair->client().session()).identity ==
+      CHECK(MarkOf(Plain(pair->client().session())).identity ==
             (same ? As::kOne : As::kSeveral));
       // A full renegotiation makes a session of its own.
       const bool spared = kind.version == TLS1_3_VERSION;
@@ -656,7 +656,7 @@ TEST_CASE("session: resumed as one, and a credential set in advance later") {
     AskLater(pair.get(), nullptr);
     CHECK(pair->client().static_credential() == 0);
     CHECK(pair->server().client_chain() == ChainOf(Client("rsa")));
-    CHECK(MarkOf(pair->client().session()).identity == As::kSeveral);
+    CHECK(MarkOf(Plain(pair->client().session())).identity == As::kSeveral);
   }
 }
 
@@ -716,7 +716,7 @@ TEST_CASE("session: none before there is one, and each is taken once") {
     Finish(&pair, nullptr);
     const size_t expected = kind.version == TLS1_3_VERSION ? 2 : 1;
     REQUIRE(pair.sessions().size() == expected);
-    CHECK(pair.client().session() == pair.sessions().back());
+    CHECK(Plain(pair.client().session()) == pair.sessions().back());
     if (expected == 2) CHECK(pair.sessions()[0] != pair.sessions()[1]);
     CHECK(pair.client().TakeSession().empty());
     CHECK(pair.client().Handshake() == Step::kDone);
@@ -780,7 +780,7 @@ TEST_CASE("session: a flood of tickets is bounded, and the newest are kept") {
   CHECK(pair.client().Read(buffer, sizeof(buffer)).size == 4);
   std::vector<Bytes> taken;
   while (true) {
-    const Bytes session = pair.client().TakeSession();
+    const Bytes session = Plain(pair.client().TakeSession());
     if (session.empty()) break;
     taken.push_back(Handle(session));
   }
@@ -812,7 +812,7 @@ TEST_CASE("session: refused, and the server does not ask") {
     // Nobody knows this client, neither now nor of old.
     CHECK(pair->client().static_credential() == -1);
     CHECK_FALSE(pair->client().resumed_as_somebody());
-    CHECK(MarkOf(pair->client().session()).identity == As::kUnasked);
+    CHECK(MarkOf(Plain(pair->client().session())).identity == As::kUnasked);
   }
 }
 
@@ -838,7 +838,7 @@ TEST_CASE("session: byte by byte it is the same") {
     ServerOptions server;
     server.context = first->server().context();
     ConnectionOptions options = Configured(X());
-    options.session = first->sessions().back();
+    options.session = Secret(first->sessions().back());
     Pair pair(AskingContext(), server, options);
     pair.set_chunk(1);
     Finish(&pair, nullptr);

@@ -164,7 +164,7 @@ TEST_CASE("shared key: what it led to is no session, whatever was offered") {
 
   // A server that does not know the session takes the key beside it.
   ConnectionOptions again = Sharing();
-  again.session = first.sessions().front();
+  again.session = Secret(first.sessions().front());
   again.session_declined = true;
   Pair second(PskContext(), options, again);
   ShareWith(&second.server());

@@ -69,6 +69,13 @@ class Wire extends EventEmitter<{ heard: []; sent: [] }> {
     this.#client.write(this.#direction.forge(contentType, plaintext));
   }
 
+  /** Takes nothing from the client any more, as a server that does not read. */
+  deaf(): void {
+    this.#client.removeAllListeners('data');
+    this.#client.pause();
+    this.#client.resume = () => this.#client;
+  }
+
   fin(): void {
     this.#client.end();
   }
@@ -147,6 +154,11 @@ export class ForgedPeer {
   /** Sends a record that the server did not, as if it had. */
   inject(contentType: number, plaintext: Buffer): void {
     this.#wire.inject(contentType, plaintext);
+  }
+
+  /** Reads nothing from now on. */
+  deaf(): void {
+    this.#wire.deaf();
   }
 
   /** FIN, without close_notify. */

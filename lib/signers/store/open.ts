@@ -12,6 +12,7 @@ import type {
 } from '../../credential-options';
 import { invalidArgType, invalidArgValue } from '../../errors';
 import { credentialError, INPUT_NAMES, publicError, translated } from '../../failures';
+import { bare } from '../../given';
 import type { SignatureScheme } from '../../signature-schemes';
 import { declaredSchemes } from '../../signer';
 import { NamedTurns } from '../turns';
@@ -127,7 +128,7 @@ function leafOf(cert: CertificateInput): X509Certificate {
   if (cert instanceof X509Certificate) return cert;
   const certificate = toBytes(cert, 'options.cert');
   const native = translated(
-    () => new binding.Credential({ certificate, chain: [], schemes: [] }),
+    () => new binding.Credential(bare({ certificate, chain: [], schemes: [] })),
     (failure) => credentialError(failure, INPUT_NAMES),
   );
   return new X509Certificate(native.certificates()[0] as Buffer);
@@ -173,9 +174,9 @@ async function open(
   { providers, propertyQuery }: CheckedOptions,
   passphrase: Bytes | undefined,
 ): Promise<NativeStoreContents> {
-  if (passphrase === undefined) return binding.openStore({ uri, providers, propertyQuery });
+  if (passphrase === undefined) return binding.openStore(bare({ uri, providers, propertyQuery }));
   const bytes = toBytes(passphrase, 'options.passphrase');
-  const opening = binding.openStore({ uri, providers, propertyQuery, passphrase: bytes });
+  const opening = binding.openStore(bare({ uri, providers, propertyQuery, passphrase: bytes }));
   if (typeof passphrase === 'string') bytes.fill(0);
   return opening;
 }

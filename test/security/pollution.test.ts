@@ -1,0 +1,191 @@
+/**
+ * What somebody puts on `Object.prototype`, as faults in programs' JSON merging let strangers do, is nobody's option:
+ * it neither switches a check off nor brings an identity.
+ */
+import https from 'node:https';
+import { request, Agent as UndiciAgent } from 'undici';
+import { Agent } from '../../lib/agents/https';
+import { connector } from '../../lib/agents/undici';
+import {
+  Connection,
+  type ConnectionOptions,
+  Credential,
+  connect,
+  createSecureContext,
+  type ProtocolOptions,
+} from '../../lib/index';
+import { type AnyError, endedBy, failure, hangUp, secured, within } from '../support/client';
+import { type NodeServer, startNodeServer } from '../support/node-server';
+import { loadPki } from '../support/pki';
+
+const pki = loadPki();
+const ca = pki.serverCa.cert;
+const { cert, key } = pki.clients.ec256;
+
+let trusted: NodeServer;
+let untrusted: NodeServer;
+let wrongName: NodeServer;
+
+beforeAll(async () => {
+  trusted = await startNodeServer({ identity: pki.server });
+  untrusted = await startNodeServer({ identity: pki.untrustedServer });
+  wrongName = await startNodeServer({ identity: pki.wrongNameServer });
+});
+afterAll(() => Promise.all([trusted, untrusted, wrongName].map((server) => server.close())));
+
+async function polluted<T>(names: Record<string, unknown>, action: () => Promise<T>): Promise<T> {
+  for (const [name, value] of Object.entries(names)) {
+    Object.defineProperty(Object.prototype, name, { value, configurable: true, writable: true });
+  }
+  try {
+    return await action();
+  } finally {
+    for (const name of Object.keys(names)) delete (Object.prototype as never)[name];
+  }
+}
+
+const place = (server: NodeServer): ConnectionOptions => ({ host: '127.0.0.1', port: server.port });
+
+/** The code of what a way of connecting fails with. */
+const WAYS: Readonly<Record<string, (server: NodeServer) => Promise<string | undefined>>> = {
+  connect: async (server) => (await failure(connect(place(server)))).code,
+  'https.Agent': async (server) => {
+    const agent = new Agent({ keepAlive: false });
+    const asked = https.get({ host: '127.0.0.1', port: server.port, agent });
+    const error = await within('error', new Promise((resolve) => asked.once('error', resolve)));
+    return (error as AnyError).code;
+  },
+  undici: async (server) => {
+    const dispatcher = new UndiciAgent({ connect: connector({}) });
+    const error = await request(`https://127.0.0.1:${server.port}/`, { dispatcher }).catch(
+      (thrown) => thrown,
+    );
+    await dispatcher.destroy();
+    return error.code;
+  },
+};
+
+const SWITCHES: [string, Record<string, unknown>][] = [
+  ['rejectUnauthorized', { rejectUnauthorized: false }],
+  ['checkServerIdentity', { checkServerIdentity: () => undefined }],
+  ['ca', { ca: pki.untrustedServer.cert }],
+  ['allowPartialTrustChain', { allowPartialTrustChain: true, ca: pki.untrustedServer.cert }],
+  ['secureContext', { secureContext: createSecureContext({ ca: pki.untrustedServer.cert }) }],
+  // A name of our own, between TypeScript and the addon.
+  ['system, beside a ca', { system: true, base: {} }],
+  ['all of them', { rejectUnauthorized: false, ca: pki.untrustedServer.cert, servername: '' }],
+];
+
+describe.each(Object.entries(WAYS))('by %s', (_way, fails) => {
+  test.each(SWITCHES)('%s lets no server in', async (_name, names) => {
+    const before = untrusted.connections.length;
+    expect(await polluted(names, () => fails(untrusted))).toBe('DEPTH_ZERO_SELF_SIGNED_CERT');
+    expect(untrusted.connections.slice(before).filter(({ subject }) => subject)).toEqual([]);
+  });
+});
+
+const nameOnly: [string, Record<string, unknown>][] = [
+  ['servername', { servername: 'wrong.example' }],
+  ['host', { host: 'wrong.example' }],
+  ['_host', { _host: 'wrong.example' }],
+  ['checkServerIdentity', { checkServerIdentity: () => undefined }],
+  ['rejectUnauthorized', { rejectUnauthorized: false }],
+];
+
+test.each(nameOnly)('%s makes no server another', async (_name, names) => {
+  const error = await polluted(names, () => {
+    const { port } = wrongName;
+    return failure(connect({ host: '127.0.0.1', port, ca }));
+  });
+  expect(error.code).toBe('ERR_TLS_CERT_ALTNAME_INVALID');
+});
+
+const credential = new Credential({ cert, key });
+const IDENTITIES: [string, Record<string, unknown>][] = [
+  ['cert and key', { cert, key }],
+  ['pfx', { pfx: pki.encodings.pfx, passphrase: pki.encodings.passphrase }],
+  ['credential', { credential }],
+  ['clientCertCallback', { clientCertCallback: () => credential }],
+  ['secureContext', { secureContext: createSecureContext({ ca, cert, key }) }],
+];
+
+test.each(IDENTITIES)('%s is sent by nobody who did not give it', async (_name, names) => {
+  const nth = trusted.connections.length + 1;
+  await polluted(names, async () => {
+    const socket = await secured(connect({ ...place(trusted), ca }));
+    expect(socket.clientAuth.status).toBe('declined');
+    await trusted.sawClient(nth);
+    await hangUp(socket);
+  });
+  expect(trusted.connections[nth - 1]?.subject).toBeUndefined();
+});
+
+test('parts of inputs are not taken from there either', async () => {
+  const { rsa } = pki.clients;
+  const shown = (options: ProtocolOptions) => {
+    const connection = new Connection({ host: 'localhost', ...options });
+    const subject = connection.getX509Certificate()?.subject;
+    connection.destroy();
+    return subject;
+  };
+  await polluted(
+    { pem: rsa.key, buf: pki.encodings.pfx, sign: () => {}, schemes: ['x'] },
+    async () => {
+      expect(shown({ cert, key: [Buffer.from(key)] })).toContain('client ec256');
+      expect(shown({ credential: { cert, key } })).toContain('client ec256');
+    },
+  );
+  await polluted({ cert, key, chain: 'no certificate', passphrase: 'x' }, async () => {
+    expect(() => new Credential({} as never)).toThrow();
+    expect(shown({ credential: { cert, key } })).toContain('client ec256');
+    expect(new Credential({ cert: rsa.cert, key: rsa.key }).subject).toContain('client rsa');
+  });
+});
+
+test('an answer that is no credential stays none, and a thenable is one of its own', async () => {
+  const socket = await polluted({ cert, key }, async () => {
+    const asked = connect({
+      ...place(trusted),
+      ca,
+      clientCertCallback: () => ({}) as never,
+    });
+    return endedBy(asked);
+  });
+  expect(socket.code).toBe('ERR_CLIENT_CERT_ANSWER');
+});
+
+describe('options of a class are options', () => {
+  class Base {
+    get ca() {
+      return ca;
+    }
+  }
+  class Options extends Base {
+    readonly host = 'localhost';
+    get cert() {
+      return cert;
+    }
+    get key() {
+      return key;
+    }
+  }
+
+  test('for a connection, a context, a credential', () => {
+    const connection = new Connection(new Options());
+    expect(connection.getX509Certificate()?.subject).toContain('client ec256');
+    connection.destroy();
+    expect(createSecureContext(new Options()).credentials).toHaveLength(1);
+    expect(new Credential(new Options()).subject).toContain('client ec256');
+  });
+
+  test('and so is what a proxy answers with, and what has no prototype', () => {
+    const all: Record<string, unknown> = { cert, key };
+    const proxy = new Proxy({}, { get: (_, name) => all[String(name)] }) as {
+      cert: string;
+      key: string;
+    };
+    expect(new Credential(proxy).subject).toContain('client ec256');
+    const bare = Object.assign(Object.create(null), { cert, key });
+    expect(createSecureContext(bare).credentials).toHaveLength(1);
+  });
+});
