@@ -264,6 +264,7 @@ class Connection {
   bool incoming_ended_ = false;
   bool incoming_blocked_ = false;  // while a ClientHello is written
   bool abandoned_ = false;
+  bool closed_ = false;  // close_notify was written: nothing may follow it
   bool established_ = false;
   bool buffers_left_ = false;  // by the handshake messages since the last time
   RequestPhase phase_ = RequestPhase::kHandshake;
