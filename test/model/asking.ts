@@ -179,6 +179,8 @@ export class Asking {
   }
 
   #answered(question: Question, what: string): void {
+    // Whoever ends the connection from within the callback has not answered.
+    if (question.signal.aborted) return;
     if (what === 'throw' || what === 'garbage') {
       question.state = 'failed';
       this.#permit(what === 'throw' ? 'ERR_CLIENT_CERT_CALLBACK' : 'ERR_CLIENT_CERT_ANSWER');

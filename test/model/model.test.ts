@@ -1,4 +1,4 @@
-/** Random scenarios, always the same ones, hold the model's invariants; and broken libraries do not. */
+/** Random scenarios, here always the same ones, hold the model's invariants. */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { REGISTER } from '../lifecycle/run-child';
@@ -37,16 +37,6 @@ test(
   async () => {
     const { code, output } = await run('--runs', '200', '--seed', '7');
     expect({ code, output }).toEqual({ code: 0, output: expect.stringContaining('all good') });
-  },
-  PATIENCE,
-);
-
-test(
-  'each way in which the library is broken is noticed',
-  async () => {
-    const { code, output } = await run('--mutants');
-    expect({ code, output }).toEqual({ code: 0, output: expect.not.stringContaining('NOT') });
-    expect(output.trim().split('\n').length).toBeGreaterThan(15);
   },
   PATIENCE,
 );

@@ -4,8 +4,9 @@ import { createHash } from 'node:crypto';
 /** No multiple of any size that is written, so that a piece too many or too few shows. */
 const SIZE = 1024 * 1024 - 3;
 
-export const PATTERN = makePattern();
+const PATTERN = makePattern();
 
+/** As python_peer.py does. */
 function makePattern(): Buffer {
   const blocks: Buffer[] = [];
   let block = Buffer.from('pattern');

@@ -71,9 +71,15 @@ class Run {
       await action(number as number);
       return;
     }
-    if (text.endsWith('renegotiate')) this.#asks++;
+    if (text.endsWith('renegotiate')) this.#asked();
     if (text.includes('end') || text.includes('destroy')) this.#endedEarly = true;
     this.#user.act(text);
+  }
+
+  /** Whoever has ended takes no part in a handshake any more. */
+  #asked(): void {
+    this.#asks++;
+    if (this.#endedEarly) this.#model.permit(...BROKEN);
   }
 
   /** What is not the program's to do. */
@@ -84,8 +90,7 @@ class Run {
     secured: () => this.#secured(),
     'peer write': (n) => this.#peer.write(n),
     'peer ask': () => {
-      this.#asks++;
-      if (this.#endedEarly) this.#model.permit(...BROKEN);
+      this.#asked();
       this.#peer.ask();
     },
     'peer end': () => {
@@ -214,10 +219,23 @@ class Run {
       if (error && /^write/.test(what))
         model.violated(`${what} failed with ${error}, and the socket did not`);
     }
+    this.#checkStatus();
     if (!this.#endedEarly && used !== user.asking.questions.length) {
       model.violated(
         `the server saw the answers to ${used} of ${user.asking.questions.length} questions`,
       );
+    }
+  }
+
+  /** What the program is told of its certificate is what the server saw. */
+  #checkStatus(): void {
+    const last = this.#seen.shown.at(-1);
+    if (last === undefined || this.#endedEarly) return;
+    const { clientAuth } = this.#user.socket;
+    const expected = last === 'nobody' ? 'declined' : 'sent';
+    const subject = 'credential' in clientAuth ? clientAuth.credential?.subject : undefined;
+    if (clientAuth.status !== expected || (expected === 'sent' && !subject?.includes(last))) {
+      this.#model.violated(`the server saw ${last}, and clientAuth says ${clientAuth.status}`);
     }
   }
 

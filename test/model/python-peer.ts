@@ -1,13 +1,11 @@
 /** A TLS 1.3 server of Python's as the peer: it asks after the handshake. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { registerLeftover } from '../support/leftovers';
 import { opensslEnvironment } from '../support/openssl';
 import { loadPki } from '../support/pki';
 import { Waiting } from '../support/waiting';
-import { PATTERN } from './pattern';
 import { type Peer, Seen } from './peer';
 
 const PYTHON = process.env.TCC_PYTHON ?? process.env.PYTHON ?? 'python3';
@@ -29,14 +27,11 @@ export class PythonPeer implements Peer {
   #queue: string[] = [];
 
   private constructor(asksFirst: boolean) {
-    const { server, clientCaA, dir } = loadPki();
-    const pattern = join(dir, 'model-pattern');
-    writeFileSync(pattern, PATTERN);
+    const { server, clientCaA } = loadPki();
     const settings = {
       cert: server.certPath,
       key: server.keyPath,
       clientCa: clientCaA.certPath,
-      pattern,
       asksFirst,
     };
     this.#child = spawn(PYTHON, [join(__dirname, 'python_peer.py'), JSON.stringify(settings)], {
