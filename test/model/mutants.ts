@@ -28,6 +28,9 @@ function everyNth(n: number): () => boolean {
   return () => ++count % n === 0;
 }
 
+/** Milliseconds: the default of `clientCertTimeout`. Node's servers have the same for the handshake. */
+const CLIENT_CERT_TIMEOUT = 120_000;
+
 type Undo = () => void;
 
 export const MUTANTS: Readonly<Record<string, () => Undo>> = {
@@ -198,6 +201,16 @@ export const MUTANTS: Readonly<Record<string, () => Undo>> = {
       (original) =>
         function (this: IdleTimer, milliseconds) {
           if (milliseconds > 0) original.call(this, milliseconds);
+        },
+    ),
+  'the deadline of a question lives on': () =>
+    replace(
+      globalThis,
+      'clearTimeout',
+      (original) =>
+        function clearTimeout(timer) {
+          const { _idleTimeout } = (timer ?? {}) as { _idleTimeout?: number };
+          if (_idleTimeout !== CLIENT_CERT_TIMEOUT) original(timer);
         },
     ),
   'a descriptor stays open': () =>

@@ -6,6 +6,7 @@ import { Line } from './line';
 import { Model } from './model';
 import type { Peer, Seen } from './peer';
 import { type Scenario, words } from './scenario';
+import { Timers } from './timers';
 import { User } from './user';
 
 export interface Stage {
@@ -23,6 +24,7 @@ export async function play(scenario: Scenario, stage: Stage, patience: number): 
   const model = new Model();
   model.patience = patience;
   const base = resources();
+  const timers = new Timers();
   const peer = await stage.peerOf(scenario);
   const line = await Line.start(peer.port);
   const uncaught = (error: unknown) =>
@@ -37,7 +39,8 @@ export async function play(scenario: Scenario, stage: Stage, patience: number): 
   await run.finish();
   await line.close();
   await peer.hangUp();
-  await run.check(base);
+  await run.check(base, timers);
+  timers.stop();
   process.removeListener('uncaughtException', uncaught);
   process.removeListener('unhandledRejection', uncaught);
   return model.violations;
@@ -170,7 +173,7 @@ class Run {
     await this.#settled();
   }
 
-  async check(base: Resources): Promise<void> {
+  async check(base: Resources, timers: Timers): Promise<void> {
     const model = this.#model;
     const user = this.#user;
     const seen = this.#seen;
@@ -193,7 +196,7 @@ class Run {
     if (user.events.end && !seen.closing) model.violated("'end' though the peer did not");
     if (user.error === undefined && !user.destroyed && !model.cutShort) this.#checkWhole(used);
     this.#checkQuestions();
-    await this.#checkResources(base);
+    await this.#checkResources(base, timers);
   }
 
   /** It ended as it should: nothing may be missing. */
@@ -252,12 +255,14 @@ class Run {
     }
   }
 
-  async #checkResources(base: Resources): Promise<void> {
+  async #checkResources(base: Resources, timers: Timers): Promise<void> {
     let left = resources();
-    for (let turns = 0; turns < 100 && !same(left, base); turns++) {
+    for (let turns = 0; turns < 100 && !(same(left, base) && timers.alive === 0); turns++) {
       await turn();
       left = resources();
     }
+    if (timers.alive > 0) this.#model.violated(`${timers.alive} timers are left behind`);
+    if (this.#user.listeners > 0) this.#model.violated('the signal is still listened to');
     if (!same(left, base)) {
       this.#model.violated(`left behind: ${JSON.stringify(left)}, before: ${JSON.stringify(base)}`);
     }

@@ -1,6 +1,13 @@
 /** The program on the client's side: what it may do, and what it is told, counted. */
-import { once } from 'node:events';
-import { type ConnectionOptions, connect, type TLSSocket } from '../../lib/index';
+import { getEventListeners, once } from 'node:events';
+import {
+  type ConnectionOptions,
+  type Credential,
+  connect,
+  createSecureContext,
+  type TLSSocket,
+} from '../../lib/index';
+import type { Protocol } from '../support/client';
 import { loadPki } from '../support/pki';
 import { Asking, credentials, ModelError } from './asking';
 import { lookAtEverything } from './look';
@@ -18,7 +25,22 @@ const LATE = new Set([
   ...['lookup', 'connect', 'ready', 'connectionAttempt', 'connectionAttemptFailed'],
   ...['finish', 'error', 'close'],
 ]);
+/** Contexts of their own: those that are shared by themselves are kept by a timer for a while. */
+const CONTEXTS = {
+  'TLSv1.2': { plain: contextOf('TLSv1.2'), preset: contextOf('TLSv1.2', credentials.preset) },
+  'TLSv1.3': { plain: contextOf('TLSv1.3'), preset: contextOf('TLSv1.3', credentials.preset) },
+};
 const READ_AHEAD = 64 * 1024;
+
+function contextOf(version: Protocol, credential?: Credential) {
+  const ca = loadPki().serverCa.cert;
+  return createSecureContext({
+    ca,
+    minVersion: version,
+    maxVersion: version,
+    ...(credential && { credential }),
+  });
+}
 
 /** A callback that has to be called once. */
 interface Call {
@@ -65,9 +87,7 @@ export class User extends Received {
       host: '127.0.0.1',
       port,
       servername: 'localhost',
-      ca: loadPki().serverCa.cert,
-      minVersion: protocol,
-      maxVersion: protocol,
+      secureContext: CONTEXTS[protocol][preset ? 'preset' : 'plain'],
       transport: this.#setup.transport,
       allowHalfOpen: this.#setup.allowHalfOpen,
       reselectClientCert: reselect,
@@ -75,7 +95,6 @@ export class User extends Received {
       postHandshakeAuth: true,
       signal: this.#abort.signal,
       clientCertCallback: this.asking.callback,
-      ...(preset && { credential: credentials.preset }),
       ...(highWaterMark !== null && { highWaterMark }),
       ...(reading === 'onread' && {
         onread: {
@@ -313,6 +332,11 @@ export class User extends Received {
     if (writableLength > this.written) {
       this.#model.violated(`${writableLength} bytes wait to be written, of ${this.written}`);
     }
+  }
+
+  /** Of the option `signal`, which may outlive any number of connections. */
+  get listeners(): number {
+    return getEventListeners(this.#abort.signal, 'abort').length;
   }
 
   /** No more surprises: answers, reads and lets go of what it holds back. */
