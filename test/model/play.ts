@@ -269,6 +269,9 @@ class Run {
   }
 }
 
+/** What is gone by the next turn, and the pipes to Python and to whoever reads what is printed. */
+const NOT_OURS = new Set(['Immediate', 'PipeWrap', 'ProcessWrap', 'TTYWrap']);
+
 interface Resources {
   readonly active: string;
   readonly sockets: number;
@@ -279,8 +282,7 @@ function resources(): Resources {
   return {
     active: process
       .getActiveResourcesInfo()
-      // Those are gone by the next turn.
-      .filter((name) => name !== 'Immediate')
+      .filter((name) => !NOT_OURS.has(name))
       .sort()
       .join(' '),
     sockets: socketDescriptors().length,

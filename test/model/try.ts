@@ -13,7 +13,7 @@ const PATIENCE = 10_000;
 /** What hangs is tried again and again while it is made shorter. */
 const WHILE_SHRINKING = 1_000;
 /** Where the library was broken on purpose. */
-const WHERE_BROKEN = 300;
+const WHERE_BROKEN = 1_000;
 /** Far more than any mutant takes. */
 const MUTANT_RUNS = 400;
 
