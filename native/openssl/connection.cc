@@ -85,7 +85,7 @@ struct Connection::QueueBio {
     if (owner->answering_ && !owner->MayAnswer(size)) return 0;
     ByteQueue& queue =
         owner->fibre_ == Fibre::kRunning ? owner->held_ : owner->outgoing_;
-    if (!owner->abandoned_) queue.Append(data, size);
+    if (!owner->abandoned_ && !owner->closed_) queue.Append(data, size);
     *count = size;
     return 1;
   }
@@ -305,11 +305,18 @@ Step Connection::Shutdown() {
     return Step::kDone;
   }
   if (shared_key_) shared_key_->Forget();
-  return Run([this] {
+  const Step step = Run([this] {
     // 0: ours is sent, the peer's has not come yet.
     const int result = SSL_shutdown(ssl_.get());
     return result == 0 ? 1 : result;
   });
+  if (SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN) {
+    // Asked for a certificate now, OpenSSL would send the one that it has,
+    // without a word to anybody (TLS 1.3).
+    closed_ = true;
+    signature_.Discard();
+  }
+  return step;
 }
 
 std::optional<Failure> Connection::Renegotiate() {

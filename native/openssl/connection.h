@@ -273,6 +273,7 @@ class Connection {
   bool abandoned_ = false;
   bool answering_ = false;  // whatever is written now, the peer asked for
   size_t unsent_answers_ = 0;
+  bool closed_ = false;  // close_notify was written: nothing may follow it
   bool established_ = false;
   bool buffers_left_ = false;  // by the handshake messages since the last time
   RequestPhase phase_ = RequestPhase::kHandshake;

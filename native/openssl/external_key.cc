@@ -338,6 +338,10 @@ void ExternalSignature::Supply(Bytes signature) {
 }
 
 bool ExternalSignature::Await(BytesView data, SignatureForm form) {
+  if (discarded_) {
+    signature_ = {0};
+    return true;
+  }
   if (ASYNC_get_current_job() == nullptr) {
     state_ = State::kRefused;
     return false;

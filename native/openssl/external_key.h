@@ -29,6 +29,9 @@ class ExternalSignature {
   void Supply(Bytes signature);
   void Refuse() { state_ = State::kRefused; }
 
+  // What is signed from now on goes nowhere, and any signature will do.
+  void Discard() { discarded_ = true; }
+
   // On the fibre: pauses the job until one of the two was called. False when
   // there is no fibre to pause, no memory, or the signature was refused.
   bool Await(BytesView data, SignatureForm form);
@@ -36,6 +39,7 @@ class ExternalSignature {
 
  private:
   State state_ = State::kIdle;
+  bool discarded_ = false;
   Bytes data_;
   SignatureForm form_;
   Bytes signature_;

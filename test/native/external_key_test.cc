@@ -413,6 +413,39 @@ TEST_CASE("external: data in both directions around a request after it all") {
   CheckSeen(&pair, identity);
 }
 
+TEST_CASE("external: a request behind our close_notify leads to nothing") {
+  for (const bool external : {true, false}) {
+    CAPTURE(external);
+    const Identity& identity = Client("p256");
+    ServerOptions server = ServerOf(TLS1_3_VERSION);
+    server.auth = ClientAuth::kLater;
+    ConnectionOptions options;
+    options.post_handshake_auth = true;
+    Pair pair(AskingContext(), server, options);
+    REQUIRE(pair.RunPastVerify() == Step::kDone);
+    pair.Exchange();
+    REQUIRE(pair.server().RequestPostHandshake());
+    REQUIRE(pair.ReadAll() == Step::kWantClientCert);
+    pair.client().Answer(external ? ExternalOf(identity)
+                                  : CredentialOf(identity));
+    if (external) {
+      REQUIRE(pair.ReadAll() == Step::kWantSignature);
+      CHECK_FALSE(SignIt(&pair, identity));
+    }
+    REQUIRE(pair.ReadAll() == Step::kWantRead);
+    CheckSeen(&pair, identity);
+    CHECK(pair.client().Shutdown() == Step::kDone);
+    pair.Exchange();
+    const size_t sent = pair.wire().size();
+    REQUIRE(pair.server().RequestPostHandshake());
+    pair.server().Write(Text("behind"));
+    Bytes received;
+    CHECK(pair.ReadAll(&received) == Step::kWantRead);
+    CHECK(received == Text("behind"));
+    CHECK(pair.wire().size() == sent);
+  }
+}
+
 TEST_CASE("external: declared schemes are the only ones that are asked for") {
   struct Row {
     const char* kind;
