@@ -316,6 +316,21 @@ int InitProvider(const OSSL_CORE_HANDLE* handle, const OSSL_DISPATCH*,
 
 #undef TCC_FUNCTION
 
+// OpenSSL loads a provider's methods once. One that it had no memory for then
+// it would miss ever after.
+bool HasAllMethods(OSSL_LIB_CTX* context) {
+  const auto has = [&](const char* key, const char* signature) {
+    EVP_KEYMGMT* keymgmt = EVP_KEYMGMT_fetch(context, key, nullptr);
+    EVP_SIGNATURE* method = EVP_SIGNATURE_fetch(context, signature, nullptr);
+    const bool both = keymgmt != nullptr && method != nullptr;
+    EVP_KEYMGMT_free(keymgmt);
+    EVP_SIGNATURE_free(method);
+    return both;
+  };
+  return has(kRsa, kRsa) && has(kRsaPss, kRsaPss) && has(kEc, "ECDSA") &&
+         has(kEd25519, kEd25519) && has(kEd448, kEd448);
+}
+
 // Never freed: a key of another thread may outlive any of us. Null for want of
 // memory, which the next call may find.
 OSSL_LIB_CTX* LibraryContext() {
@@ -326,7 +341,7 @@ OSSL_LIB_CTX* LibraryContext() {
   if (made == nullptr) return nullptr;
   if (OSSL_PROVIDER_add_builtin(made, kProviderName, InitProvider) == 1 &&
       OSSL_PROVIDER_load(made, kProviderName) != nullptr &&
-      context.compare_exchange_strong(known, made)) {
+      HasAllMethods(made) && context.compare_exchange_strong(known, made)) {
     return made;
   }
   OSSL_LIB_CTX_free(made);

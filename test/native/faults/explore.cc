@@ -23,12 +23,7 @@ namespace tls_client_cert::test::faults {
 namespace {
 
 // How many of a scenario's allocations a short run makes fail.
-constexpr size_t kShort = 60;
-
-bool Everything() {
-  const char* wanted = std::getenv("TLS_CLIENT_CERT_FAULTS");
-  return wanted != nullptr && std::strcmp(wanted, "all") == 0;
-}
+constexpr size_t kShort = 40;
 
 // The first of each call stack, in equal steps if these are too many.
 std::vector<size_t> Chosen(size_t count) {
@@ -128,6 +123,11 @@ class Explorer {
 };
 
 }  // namespace
+
+bool Everything() {
+  const char* wanted = std::getenv("TLS_CLIENT_CERT_FAULTS");
+  return wanted != nullptr && std::strcmp(wanted, "all") == 0;
+}
 
 void Explore(const std::string& name,
              const std::function<Outcome()>& scenario) {

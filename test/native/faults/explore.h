@@ -22,6 +22,9 @@ inline Outcome Done() { return {}; }
 inline Outcome Failed(Failure failure) { return {std::move(failure), ""}; }
 inline Outcome Wrong(std::string what) { return {std::nullopt, what}; }
 
+// TLS_CLIENT_CERT_FAULTS=all in the environment: no allocation is passed over.
+bool Everything();
+
 // One allocation for each way there, alone and together with all that follow
 // it; all of them with TLS_CLIENT_CERT_FAULTS=all in the environment. Each run
 // has to end well, or in a failure that says so, and to leave nothing behind.
