@@ -4,7 +4,7 @@ import { CertificateRequest } from './certificate-request';
 import { DECLINED, requiredError } from './client-auth';
 import { Credential } from './credential';
 import type { Diagnostics } from './diagnostics';
-import { signatureError, unusableError } from './failures';
+import { internalError, signatureError, unusableError } from './failures';
 import type { ProtocolSettings } from './protocol-options';
 import { type Outcome, Question } from './question';
 import { shownCredential } from './read-client-auth';
@@ -211,7 +211,11 @@ export class ClientCertExchange {
     const { scheme, data } = native.signatureRequest();
     const { publicKey } = certificate;
     const wrong = { signature, scheme: signatureSchemeName(scheme), data, publicKey };
-    const error = signatureError(failure, subject, explainWrongSignature(wrong));
+    // Memory may have been short when it was to be checked.
+    const error =
+      failure.reason === 'signature-wrong'
+        ? signatureError(failure, subject, explainWrongSignature(wrong))
+        : internalError(failure);
     diagnostics.signed(() => error);
     return error;
   }

@@ -189,7 +189,8 @@ bool SocketTransportWrap::Send() {
                                outgoing.size(), kSendFlags);
     if (count >= 0) {
       outgoing.Drop(static_cast<size_t>(count));
-    } else if (IsTryAgain(errno)) {
+    } else if (IsTryAgain(errno) || errno == ENOBUFS) {
+      // Short of buffers it is no more lost than to libuv.
       sending_ = true;
       return false;
     } else if (errno != EINTR) {

@@ -105,9 +105,10 @@ CertificateRequest ReadCertificateRequest(SSL* ssl, RequestPhase phase) {
   return request;
 }
 
-std::optional<Failure> WhyNotSent(SSL* ssl, const HandshakeLog& log,
-                                  const Credential& credential) {
-  const ErrorMark mark;
+namespace {
+
+std::optional<Failure> LookWhyNotSent(SSL* ssl, const HandshakeLog& log,
+                                      const Credential& credential) {
   X509* leaf = credential.certificate();
   if (auto failure = CheckSecurityLevel(ssl, leaf, 0)) return failure;
   for (int i = 0; i < sk_X509_num(credential.chain()); i++) {
@@ -138,6 +139,17 @@ std::optional<Failure> WhyNotSent(SSL* ssl, const HandshakeLog& log,
     return Failure{FailureReason::kCertificateSchemeRefused, 0, "", {}};
   }
   return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Failure> WhyNotSent(SSL* ssl, const HandshakeLog& log,
+                                  const Credential& credential) {
+  const ErrorMark mark;
+  if (!LookWhyNotSent(ssl, log, credential)) return std::nullopt;
+  // OpenSSL's "no" may be for want of memory, and it does not say so: another
+  // credential must not be taken for that.
+  return LookWhyNotSent(ssl, log, credential);
 }
 
 }  // namespace tls_client_cert

@@ -2,6 +2,7 @@
 
 #include <openssl/err.h>
 
+#include <atomic>
 #include <cstring>
 #include <utility>
 
@@ -23,11 +24,16 @@ constexpr size_t kMaxUnsentAnswers = 256 * 1024;
 // More than one record.
 constexpr size_t kBulk = 24 * 1024;
 
-// One index for the process, which is how OpenSSL hands them out.
+// One index for the process, which is how OpenSSL hands them out. Below 0 for
+// want of memory, which the next call may find.
 int ConnectionIndex() {
-  static const int index =
-      SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
-  return index;
+  static std::atomic<int> index{-1};
+  int known = index;
+  if (known >= 0) return known;
+  const int made = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+  // Another thread's counts if it was first; then ours is of no use to anybody.
+  if (made < 0 || index.compare_exchange_strong(known, made)) return made;
+  return known;
 }
 
 int BioCreate(BIO*) { return 1; }
@@ -105,17 +111,19 @@ struct Connection::QueueBio {
 
   static const BIO_METHOD* Method() {
     // Never freed: an SSL of another thread may outlive any of us.
-    static const BIO_METHOD* const method = [] {
-      BIO_METHOD* made = BIO_meth_new(
-          BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "tls-client-cert queues");
-      if (made == nullptr) return made;
-      BIO_meth_set_create(made, BioCreate);
-      BIO_meth_set_read_ex(made, Read);
-      BIO_meth_set_write_ex(made, Write);
-      BIO_meth_set_ctrl(made, Control);
-      return made;
-    }();
-    return method;
+    static std::atomic<const BIO_METHOD*> method{nullptr};
+    const BIO_METHOD* known = method;
+    if (known != nullptr) return known;
+    BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK,
+                                    "tls-client-cert queues");
+    if (made == nullptr) return nullptr;
+    BIO_meth_set_create(made, BioCreate);
+    BIO_meth_set_read_ex(made, Read);
+    BIO_meth_set_write_ex(made, Write);
+    BIO_meth_set_ctrl(made, Control);
+    if (method.compare_exchange_strong(known, made)) return made;
+    BIO_meth_free(made);
+    return known;
   }
 };
 
@@ -125,7 +133,7 @@ Result<std::unique_ptr<Connection>> Connection::Create(
   std::unique_ptr<Connection> connection(
       new Connection(std::move(context), std::move(options)));
   if (!connection->Open()) {
-    return Failure{FailureReason::kInternal, 0, "", ErrorStack::Take()};
+    return TakeFailure(FailureReason::kInternal);
   }
   SSL* ssl = connection->ssl_.get();
   const std::string& server_name = connection->options_.server_name;
@@ -133,14 +141,14 @@ Result<std::unique_ptr<Connection>> Connection::Create(
   if (server_name.find('\0') != std::string::npos ||
       (!server_name.empty() &&
        SSL_set_tlsext_host_name(ssl, server_name.c_str()) != 1)) {
-    return Failure{FailureReason::kServerName, 0, "", ErrorStack::Take()};
+    return TakeFailure(FailureReason::kServerName);
   }
   const Bytes& alpn = connection->options_.alpn_protocols;
   // Unlike its siblings this one returns 0 for success.
   if (!alpn.empty() &&
       SSL_set_alpn_protos(ssl, alpn.data(),
                           static_cast<unsigned>(alpn.size())) != 0) {
-    return Failure{FailureReason::kAlpnProtocols, 0, "", ErrorStack::Take()};
+    return TakeFailure(FailureReason::kAlpnProtocols);
   }
   SSL_set_post_handshake_auth(ssl, connection->options_.post_handshake_auth);
   if (connection->options_.requests_ocsp) {
@@ -178,7 +186,8 @@ Connection::~Connection() {
 bool Connection::Open() {
   ssl_.reset(SSL_new(context_->get()));
   if (!ssl_) return false;
-  BIO* bio = BIO_new(QueueBio::Method());
+  const BIO_METHOD* method = QueueBio::Method();
+  BIO* bio = method == nullptr ? nullptr : BIO_new(method);
   if (bio == nullptr) return false;
   BIO_set_data(bio, this);
   BIO_set_init(bio, 1);
@@ -331,7 +340,7 @@ std::optional<Failure> Connection::Renegotiate() {
   if (SSL_version(ssl_.get()) >= TLS1_3_VERSION ||
       (SSL_get_options(ssl_.get()) & SSL_OP_NO_RENEGOTIATION) != 0) {
     SSL_renegotiate(ssl_.get());  // says why not
-    return Failure{FailureReason::kProtocol, 0, "", ErrorStack::Take()};
+    return TakeFailure(FailureReason::kProtocol);
   }
   // Whoever waits for one before is told together with this.
   renegotiated_ = false;
@@ -538,11 +547,11 @@ bool Connection::NeedsFibre(const Credential::Pointer& credential) {
 
 Step Connection::Conclude(int result) {
   if (!failure_ && client_cert_.install_failed()) {
-    Fail({FailureReason::kNotSent, 0, "", ErrorStack::Take()});
+    Fail(TakeFailure(FailureReason::kNotSent));
   }
   if (!failure_ && signature_.state() == ExternalSignature::State::kRefused) {
     outgoing_.Clear();
-    Fail({FailureReason::kNotSent, 0, "", ErrorStack::Take()});
+    Fail(TakeFailure(FailureReason::kNotSent));
   }
   if (!failure_ && installed_ != nullptr &&
       log_.certificate() == Certificate::kSentEmpty) {
@@ -550,7 +559,7 @@ Step Connection::Conclude(int result) {
     // none. The message is still in our queue, and ends there.
     outgoing_.Clear();
     held_.Clear();
-    Fail({FailureReason::kNotSent, 0, "", ErrorStack::Take()});
+    Fail(TakeFailure(FailureReason::kNotSent));
   }
   if (failure_) return Step::kFailed;
   if (result > 0) {
@@ -645,10 +654,12 @@ std::optional<Failure> Connection::Sign(BytesView bytes) {
   ErrorStack errors;
   // A copy first: whose memory it is may be shared with another thread.
   Bytes signature(bytes.data, bytes.data + bytes.size);
-  if (!signature_.IsMadeBy(X509_get0_pubkey(installed_->certificate()),
-                           signature)) {
-    return Failure{FailureReason::kSignatureWrong, signature_request().scheme,
-                   "", ErrorStack::Take()};
+  const std::optional<bool> right = signature_.IsMadeBy(
+      X509_get0_pubkey(installed_->certificate()), signature);
+  if (!right) return TakeFailure(FailureReason::kInternal);
+  if (!*right) {
+    return TakeFailure(FailureReason::kSignatureWrong,
+                       signature_request().scheme);
   }
   signature_.Supply(std::move(signature));
   return std::nullopt;
@@ -713,6 +724,7 @@ void Connection::LogKeys(bool on) {
 }
 
 bool Connection::Trace() {
+  const ErrorMark errors;
   if (!journal_) journal_ = std::make_unique<Journal>();
   if (!journal_->BeginTrace()) return false;
   SSL_set_msg_callback(ssl_.get(), OnTracedMessage);
@@ -819,7 +831,7 @@ int Connection::OnCertificateRequest(SSL* ssl, void*) {
     if (self->WhyNotSent(*credential)) continue;
     if (self->NeedsFibre(credential)) return -1;
     if (!ClientCert::Install(ssl, *credential, &self->signature_)) {
-      self->Fail({FailureReason::kNotSent, 0, "", ErrorStack::Take()});
+      self->Fail(TakeFailure(FailureReason::kNotSent));
       return 0;
     }
     self->installed_ = credential;
@@ -834,7 +846,7 @@ int Connection::OnCertificateRequest(SSL* ssl, void*) {
   // Anew, because this request may want another scheme.
   if (installed && installed->is_external() &&
       !ClientCert::Install(ssl, *installed, &self->signature_)) {
-    self->Fail({FailureReason::kNotSent, 0, "", ErrorStack::Take()});
+    self->Fail(TakeFailure(FailureReason::kNotSent));
     return 0;
   }
   return 1;

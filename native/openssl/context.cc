@@ -21,9 +21,7 @@ constexpr uint64_t kNoCertificateCompression = SSL_OP_BIT(32) | SSL_OP_BIT(33);
 
 Result<Context::Pointer> Context::Create(const ContextOptions& options) {
   ErrorStack errors;
-  const auto fail = [](FailureReason reason) {
-    return Failure{reason, 0, "", ErrorStack::Take()};
-  };
+  const auto fail = [](FailureReason reason) { return TakeFailure(reason); };
   SslCtxPointer ssl_ctx(SSL_CTX_new(TLS_client_method()));
   if (!ssl_ctx) return fail(FailureReason::kInternal);
   SSL_CTX* ctx = ssl_ctx.get();
@@ -83,8 +81,16 @@ Result<Context::Pointer> Context::Create(const ContextOptions& options) {
   Bytes trust_digest =
       Sha256({options.trust ? options.trust->digest() : Bytes(),
               {judging, sizeof(judging)}});
+  // Without it no session of this context's could be resumed by another.
+  if (trust_digest.empty()) return fail(FailureReason::kInternal);
   return Pointer(
       new Context(std::move(ssl_ctx), options.trust, std::move(trust_digest)));
+}
+
+Context::~Context() {
+  // OpenSSL allocates to free it, and says so where it cannot.
+  const ErrorMark errors;
+  ssl_ctx_.reset();
 }
 
 void Context::SetAsksForClientCert(bool asks) {

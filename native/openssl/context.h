@@ -32,6 +32,9 @@ class Context {
   using Pointer = std::shared_ptr<Context>;
 
   static Result<Pointer> Create(const ContextOptions& options);
+  ~Context();
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
 
   // SSL_CTX_set_client_cert_cb(3) with a callback, or with none at all.
   void SetAsksForClientCert(bool asks);

@@ -28,6 +28,11 @@ bool IsIn(const STACK_OF(X509) * chain, const X509* certificate) {
   return false;
 }
 
+bool IsNamedIssuer(const X509* issuer, const X509* certificate) {
+  return X509_NAME_cmp(X509_get_subject_name(issuer),
+                       X509_get_issuer_name(certificate)) == 0;
+}
+
 // A PFX keeps its certificates in no order; TLS 1.2 wants each to certify the
 // one before (RFC 5246, section 7.4.2). The root stays out: the server has it.
 X509StackPointer OrderChain(X509* leaf, STACK_OF(X509) * pool) {
@@ -38,8 +43,14 @@ X509StackPointer OrderChain(X509* leaf, STACK_OF(X509) * pool) {
     X509* issuer = nullptr;
     for (int i = 0; i < sk_X509_num(pool) && issuer == nullptr; i++) {
       X509* candidate = sk_X509_value(pool, i);
-      if (X509_check_issued(candidate, current) == X509_V_OK) {
+      const int checked = X509_check_issued(candidate, current);
+      if (checked == X509_V_OK) {
         issuer = candidate;
+      } else if (checked == X509_V_ERR_UNSPECIFIED ||
+                 checked == X509_V_ERR_OUT_OF_MEM) {
+        // Extensions that cannot be read, or no memory to read them: a chain
+        // without it might be cut short.
+        if (IsNamedIssuer(candidate, current)) return nullptr;
       }
     }
     if (issuer == nullptr || IsSelfIssued(issuer)) break;
@@ -72,12 +83,18 @@ class TerminatedSecret {
 };
 
 Failure PfxFailure(bool has_passphrase) {
-  if (ErrorStack::LastIs(ERR_LIB_PKCS12, PKCS12_R_MAC_VERIFY_FAILURE)) {
-    return {has_passphrase ? FailureReason::kPfxPassphraseWrong
-                           : FailureReason::kPfxPassphraseMissing,
-            0, "", ErrorStack::Take()};
+  const bool differs =
+      ErrorStack::LastIs(ERR_LIB_PKCS12, PKCS12_R_MAC_VERIFY_FAILURE);
+  if (differs) {
+    Failure failure =
+        TakeFailure(has_passphrase ? FailureReason::kPfxPassphraseWrong
+                                   : FailureReason::kPfxPassphraseMissing);
+    // OpenSSL says it also where it could not even compute the other MAC.
+    if (failure.stack.size() > 1) failure.reason = FailureReason::kInternal;
+    return failure;
   }
-  Failure failure{FailureReason::kPfxUnreadable, 0, "", ErrorStack::Take()};
+  Failure failure = TakeFailure(FailureReason::kPfxUnreadable);
+  if (failure.reason == FailureReason::kInternal) return failure;
   for (const ErrorRecord& record : failure.stack) {
     // RC2-40 and its like are in OpenSSL 3's legacy provider only.
     if (ERR_GET_REASON(record.code) == ERR_R_UNSUPPORTED) {
@@ -93,13 +110,11 @@ std::optional<Failure> ReadChain(BytesView certificate,
                                  X509Pointer* leaf, X509StackPointer* chain) {
   std::vector<X509Pointer> certificates;
   if (!ReadCertificates(certificate, &certificates)) {
-    return Failure{FailureReason::kCertificateUnreadable, 0, "",
-                   ErrorStack::Take()};
+    return TakeFailure(FailureReason::kCertificateUnreadable);
   }
   for (size_t i = 0; i < rest.size(); i++) {
     if (!ReadCertificates(rest[i], &certificates)) {
-      return Failure{FailureReason::kChainUnreadable, static_cast<int>(i), "",
-                     ErrorStack::Take()};
+      return TakeFailure(FailureReason::kChainUnreadable, static_cast<int>(i));
     }
   }
   chain->reset(sk_X509_new_null());
@@ -109,10 +124,20 @@ std::optional<Failure> ReadChain(BytesView certificate,
     if (pushed) certificates[i].release();  // NOLINT: the stack owns it now
   }
   if (!pushed) {
-    return Failure{FailureReason::kInternal, 0, "", ErrorStack::Take()};
+    return TakeFailure(FailureReason::kInternal);
   }
   *leaf = std::move(certificates[0]);
   return std::nullopt;
+}
+
+// X509_check_private_key(3) said no: that the keys are not a pair, or that it
+// could not find out.
+Failure TakeMismatch() {
+  const bool differs =
+      ErrorStack::LastIs(ERR_LIB_X509, X509_R_KEY_VALUES_MISMATCH) ||
+      ErrorStack::LastIs(ERR_LIB_X509, X509_R_KEY_TYPE_MISMATCH);
+  return TakeFailure(differs ? FailureReason::kKeyMismatch
+                             : FailureReason::kInternal);
 }
 
 Bytes FingerprintOf(const X509* certificate) {
@@ -133,6 +158,13 @@ Credential::Credential(X509Pointer certificate, EvpPkeyPointer key,
       chain_(std::move(chain)),
       fingerprint_(FingerprintOf(certificate_.get())) {}
 
+// Without a fingerprint nobody could tell whose it is.
+Result<Credential::Pointer> Credential::Whole(Credential* made) {
+  Pointer credential(made);
+  if (made->fingerprint_.empty()) return TakeFailure(FailureReason::kInternal);
+  return credential;
+}
+
 Result<Credential::Pointer> Credential::Create(const CertificateInput& input) {
   ErrorStack errors;
   X509Pointer leaf;
@@ -140,17 +172,18 @@ Result<Credential::Pointer> Credential::Create(const CertificateInput& input) {
   if (auto failure = ReadChain(input.certificate, input.chain, &leaf, &chain)) {
     return *failure;
   }
-  std::vector<ErrorRecord> mismatch;
+  Failure mismatch{FailureReason::kKeyMismatch, 0, "", {}};
   for (size_t i = 0; i < input.keys.size(); i++) {
     auto read = ReadPrivateKey(input.keys[i], static_cast<int>(i));
     if (!read.ok()) return read.failure();
     if (X509_check_private_key(leaf.get(), read.value().get()) == 1) {
-      return Pointer(new Credential(std::move(leaf), std::move(read.value()),
-                                    std::move(chain)));
+      return Whole(new Credential(std::move(leaf), std::move(read.value()),
+                                  std::move(chain)));
     }
-    mismatch = ErrorStack::Take();
+    mismatch = TakeMismatch();
+    if (mismatch.reason != FailureReason::kKeyMismatch) break;
   }
-  return Failure{FailureReason::kKeyMismatch, 0, "", std::move(mismatch)};
+  return mismatch;
 }
 
 Result<Credential::Pointer> Credential::Create(const ExternalKeyInput& input) {
@@ -165,11 +198,11 @@ Result<Credential::Pointer> Credential::Create(const ExternalKeyInput& input) {
   if (public_key == nullptr || !IsExternalKeyType(public_key)) {
     const char* type =
         public_key == nullptr ? nullptr : EVP_PKEY_get0_type_name(public_key);
-    return Failure{FailureReason::kKeyTypeUnsupported, 0,
-                   type == nullptr ? "" : type, ErrorStack::Take()};
+    return Failure{
+        FailureReason::kKeyTypeUnsupported, 0, type == nullptr ? "" : type, {}};
   }
   EvpPkeyPointer key = MakeExternalKey(public_key, input.schemes, nullptr);
-  if (!key) return Failure{FailureReason::kInternal, 0, "", ErrorStack::Take()};
+  if (!key) return TakeFailure(FailureReason::kInternal);
   const auto fits = [&](SignatureScheme scheme) {
     return KeyFitsScheme(key.get(), scheme, TLS1_2_VERSION) ||
            KeyFitsScheme(key.get(), scheme, TLS1_3_VERSION);
@@ -181,11 +214,11 @@ Result<Credential::Pointer> Credential::Create(const ExternalKeyInput& input) {
                    EVP_PKEY_get0_type_name(public_key),
                    {}};
   }
-  std::shared_ptr<Credential> made(
-      new Credential(std::move(leaf), std::move(key), std::move(chain)));
+  auto* made =
+      new Credential(std::move(leaf), std::move(key), std::move(chain));
   made->is_external_ = true;
   made->schemes_ = input.schemes;
-  return Pointer(std::move(made));
+  return Whole(made);
 }
 
 bool Credential::Allows(SignatureScheme scheme) const {
@@ -199,7 +232,7 @@ Result<Credential::Pointer> Credential::Create(const PfxInput& input) {
   const Pkcs12Pointer pfx(d2i_PKCS12(
       nullptr, &position, static_cast<long>(input.bytes.size)));  // NOLINT
   if (!pfx) {
-    return Failure{FailureReason::kPfxUnreadable, 0, "", ErrorStack::Take()};
+    return TakeFailure(FailureReason::kPfxUnreadable);
   }
   std::optional<TerminatedSecret> passphrase;
   if (input.passphrase.has_value()) passphrase.emplace(*input.passphrase);
@@ -214,16 +247,17 @@ Result<Credential::Pointer> Credential::Create(const PfxInput& input) {
   const X509StackPointer pool(raw_pool);
   if (parsed != 1) return PfxFailure(input.passphrase.has_value());
   if (!key || !certificate) {
-    return Failure{FailureReason::kPfxIncomplete, 0,
-                   key ? "certificate" : "private key", ErrorStack::Take()};
+    return Failure{FailureReason::kPfxIncomplete,
+                   0,
+                   key ? "certificate" : "private key",
+                   {}};
   }
   if (X509_check_private_key(certificate.get(), key.get()) != 1) {
-    return Failure{FailureReason::kKeyMismatch, 0, "", ErrorStack::Take()};
+    return TakeMismatch();
   }
   X509StackPointer chain = OrderChain(certificate.get(), pool.get());
-  if (!chain)
-    return Failure{FailureReason::kInternal, 0, "", ErrorStack::Take()};
-  return Pointer(
+  if (!chain) return TakeFailure(FailureReason::kPfxUnreadable);
+  return Whole(
       new Credential(std::move(certificate), std::move(key), std::move(chain)));
 }
 

@@ -61,6 +61,8 @@ class Credential {
   Credential(X509Pointer certificate, EvpPkeyPointer key,
              X509StackPointer chain);
 
+  static Result<Pointer> Whole(Credential* made);
+
   X509Pointer certificate_;
   EvpPkeyPointer key_;
   X509StackPointer chain_;

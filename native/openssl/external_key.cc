@@ -9,6 +9,7 @@
 #include <openssl/rsa.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <iterator>
 #include <new>
@@ -315,19 +316,36 @@ int InitProvider(const OSSL_CORE_HANDLE* handle, const OSSL_DISPATCH*,
 
 #undef TCC_FUNCTION
 
-// Never freed: a key of another thread may outlive any of us.
+// OpenSSL loads a provider's methods once. One that it had no memory for then
+// it would miss ever after.
+bool HasAllMethods(OSSL_LIB_CTX* context) {
+  const auto has = [&](const char* key, const char* signature) {
+    EVP_KEYMGMT* keymgmt = EVP_KEYMGMT_fetch(context, key, nullptr);
+    EVP_SIGNATURE* method = EVP_SIGNATURE_fetch(context, signature, nullptr);
+    const bool both = keymgmt != nullptr && method != nullptr;
+    EVP_KEYMGMT_free(keymgmt);
+    EVP_SIGNATURE_free(method);
+    return both;
+  };
+  return has(kRsa, kRsa) && has(kRsaPss, kRsaPss) && has(kEc, "ECDSA") &&
+         has(kEd25519, kEd25519) && has(kEd448, kEd448);
+}
+
+// Never freed: a key of another thread may outlive any of us. Null for want of
+// memory, which the next call may find.
 OSSL_LIB_CTX* LibraryContext() {
-  static OSSL_LIB_CTX* const context = []() -> OSSL_LIB_CTX* {
-    OSSL_LIB_CTX* made = OSSL_LIB_CTX_new();
-    if (made == nullptr) return nullptr;
-    if (OSSL_PROVIDER_add_builtin(made, kProviderName, InitProvider) == 1 &&
-        OSSL_PROVIDER_load(made, kProviderName) != nullptr) {
-      return made;
-    }
-    OSSL_LIB_CTX_free(made);
-    return nullptr;
-  }();
-  return context;
+  static std::atomic<OSSL_LIB_CTX*> context{nullptr};
+  OSSL_LIB_CTX* known = context;
+  if (known != nullptr) return known;
+  OSSL_LIB_CTX* made = OSSL_LIB_CTX_new();
+  if (made == nullptr) return nullptr;
+  if (OSSL_PROVIDER_add_builtin(made, kProviderName, InitProvider) == 1 &&
+      OSSL_PROVIDER_load(made, kProviderName) != nullptr &&
+      HasAllMethods(made) && context.compare_exchange_strong(known, made)) {
+    return made;
+  }
+  OSSL_LIB_CTX_free(made);
+  return known;
 }
 
 }  // namespace
@@ -357,20 +375,21 @@ bool ExternalSignature::Await(BytesView data, SignatureForm form) {
   return supplied;
 }
 
-bool ExternalSignature::IsMadeBy(EVP_PKEY* key, BytesView signature) const {
+std::optional<bool> ExternalSignature::IsMadeBy(EVP_PKEY* key,
+                                                BytesView signature) const {
   const EvpMdCtxPointer ctx(EVP_MD_CTX_new());
   EVP_PKEY_CTX* key_ctx = nullptr;  // the EVP_MD_CTX's
   const char* digest =
       form_.digest == NID_undef ? nullptr : OBJ_nid2sn(form_.digest);
   if (!ctx || EVP_DigestVerifyInit_ex(ctx.get(), &key_ctx, digest, nullptr,
                                       nullptr, key, nullptr) != 1) {
-    return false;
+    return std::nullopt;
   }
   if (form_.pss &&
       (EVP_PKEY_CTX_set_rsa_padding(key_ctx, RSA_PKCS1_PSS_PADDING) != 1 ||
        EVP_PKEY_CTX_set_rsa_pss_saltlen(key_ctx, RSA_PSS_SALTLEN_DIGEST) !=
            1)) {
-    return false;
+    return std::nullopt;
   }
   return EVP_DigestVerify(ctx.get(), signature.data, signature.size,
                           data_.data(), data_.size()) == 1;

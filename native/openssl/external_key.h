@@ -3,6 +3,7 @@
 #ifndef TLS_CLIENT_CERT_OPENSSL_EXTERNAL_KEY_H_
 #define TLS_CLIENT_CERT_OPENSSL_EXTERNAL_KEY_H_
 
+#include <optional>
 #include <vector>
 
 #include "bytes.h"
@@ -23,7 +24,7 @@ class ExternalSignature {
   SignatureForm form() const { return form_; }
 
   // Whether `signature` is what is wanted: by OpenSSL's word, with `key`.
-  bool IsMadeBy(EVP_PKEY* key, BytesView signature) const;
+  std::optional<bool> IsMadeBy(EVP_PKEY* key, BytesView signature) const;
 
   // The two ways on from kWanted; the job has to be resumed then.
   void Supply(Bytes signature);

@@ -1,5 +1,9 @@
 #include "failure.h"
 
+#include <openssl/err.h>
+
+#include <algorithm>
+
 namespace tls_client_cert {
 
 const char* FailureReasonName(FailureReason reason) {
@@ -100,6 +104,22 @@ const char* FailureReasonName(FailureReason reason) {
       return "internal";
   }
   return "internal";
+}
+
+Failure TakeFailure(FailureReason reason, int index, std::string detail) {
+  return UnlessOutOfMemory(
+      {reason, index, std::move(detail), ErrorStack::Take()});
+}
+
+bool IsOutOfMemory(const std::vector<ErrorRecord>& stack) {
+  return std::any_of(stack.begin(), stack.end(), [](const ErrorRecord& record) {
+    return ERR_GET_REASON(record.code) == ERR_R_MALLOC_FAILURE;
+  });
+}
+
+Failure UnlessOutOfMemory(Failure failure) {
+  if (IsOutOfMemory(failure.stack)) failure.reason = FailureReason::kInternal;
+  return failure;
 }
 
 }  // namespace tls_client_cert

@@ -81,6 +81,15 @@ struct Failure {
   std::vector<ErrorRecord> stack;
 };
 
+// With what is in the error queue. Where that says that memory ran short the
+// reason is kInternal, whatever was being done: no input is to blame then.
+Failure TakeFailure(FailureReason reason, int index = 0,
+                    std::string detail = "");
+
+// Whether it does, and the same of a failure that has its errors already.
+bool IsOutOfMemory(const std::vector<ErrorRecord>& stack);
+Failure UnlessOutOfMemory(Failure failure);
+
 // A value, or why there is none.
 template <typename T>
 class Result {

@@ -51,7 +51,7 @@ Result<EvpPkeyPointer> ReadPrivateKey(const KeyInput& input, int index) {
                  ? FailureReason::kKeyPassphraseWrong
                  : FailureReason::kKeyPassphraseMissing;
   }
-  return Failure{reason, index, "", ErrorStack::Take()};
+  return TakeFailure(reason, index);
 }
 
 }  // namespace tls_client_cert

@@ -51,7 +51,7 @@ Result<std::shared_ptr<ProviderLibrary>> ProviderLibrary::Load(
   // Not from openssl.cnf: what it sets up is meant for the process.
   library->context_ = OSSL_LIB_CTX_new();
   if (library->context_ == nullptr) {
-    return Failure{FailureReason::kInternal, 0, "", ErrorStack::Take()};
+    return TakeFailure(FailureReason::kInternal);
   }
   const auto load = [&](const char* name) {
     OSSL_PROVIDER* provider = OSSL_PROVIDER_load(library->context_, name);
@@ -60,7 +60,7 @@ Result<std::shared_ptr<ProviderLibrary>> ProviderLibrary::Load(
   };
   // An explicit load turns off the fallback to it.
   if (!load("default")) {
-    return Failure{FailureReason::kInternal, 0, "", ErrorStack::Take()};
+    return TakeFailure(FailureReason::kInternal);
   }
   for (size_t i = 0; i < names.size(); i++) {
     if (!load(names[i].c_str())) {
@@ -69,8 +69,9 @@ Result<std::shared_ptr<ProviderLibrary>> ProviderLibrary::Load(
       int flags = 0;
       ERR_peek_error_data(&words, &flags);
       const bool said = words != nullptr && (flags & ERR_TXT_STRING) != 0;
-      return Failure{FailureReason::kStoreProvider, static_cast<int>(i),
-                     said ? words : "", TakeProviderErrors()};
+      return UnlessOutOfMemory({FailureReason::kStoreProvider,
+                                static_cast<int>(i), said ? words : "",
+                                TakeProviderErrors()});
     }
   }
   return library;

@@ -42,6 +42,9 @@ void ServerVerification::CheckChain(X509_STORE_CTX* store) {
     chain_error_ = X509_V_ERR_UNSPECIFIED;
   }
   verified_chain_.reset(X509_STORE_CTX_get1_chain(store));
+  if (!verified_chain_ && chain_error_ == X509_V_OK) {
+    chain_error_ = X509_V_ERR_OUT_OF_MEM;
+  }
   ERR_clear_error();
 }
 

@@ -114,7 +114,7 @@ Result<SecretBytes> ExportKeyingMaterial(SSL* ssl, size_t size,
   if (SSL_export_keying_material(ssl, material.data(), size, label.data(),
                                  label.size(), bound.data, bound.size,
                                  context.has_value() ? 1 : 0) != 1) {
-    return Failure{FailureReason::kProtocol, 0, "", ErrorStack::Take()};
+    return TakeFailure(FailureReason::kProtocol);
   }
   return material;
 }

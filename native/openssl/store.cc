@@ -53,11 +53,12 @@ Failure Unreadable(const PassphrasePrompt& prompt) {
                          ? FailureReason::kStorePassphraseWrong
                          : FailureReason::kStorePassphraseMissing;
   }
-  return failure;
+  return UnlessOutOfMemory(std::move(failure));
 }
 
 Failure NotLoaded(const PassphrasePrompt& prompt) {
   Failure failure = Unreadable(prompt);
+  if (failure.reason == FailureReason::kInternal) return failure;
   const auto has = [&](bool (*is)(const ErrorRecord&)) {
     return std::any_of(failure.stack.begin(), failure.stack.end(), is);
   };
@@ -78,6 +79,7 @@ Failure NotOpened(const PassphrasePrompt& prompt) {
   const bool unknown =
       ErrorStack::LastIs(ERR_LIB_OSSL_STORE, ERR_R_UNSUPPORTED);
   Failure failure = Unreadable(prompt);
+  if (failure.reason == FailureReason::kInternal) return failure;
   if (unknown) failure.reason = FailureReason::kStoreScheme;
   // OpenSSL 3.0 says so of each scheme that is a provider's, and opens it.
   auto& stack = failure.stack;
@@ -100,7 +102,7 @@ Result<StoreContents> OpenStore(const StoreInput& input) {
   const UiMethodPointer prompter(
       UI_UTIL_wrap_read_pem_callback(GivePassphrase, 0));
   if (!prompter) {
-    return Failure{FailureReason::kInternal, 0, "", ErrorStack::Take()};
+    return TakeFailure(FailureReason::kInternal);
   }
   const char* query =
       input.property_query.empty() ? nullptr : input.property_query.c_str();
@@ -120,7 +122,8 @@ Result<StoreContents> OpenStore(const StoreInput& input) {
     switch (OSSL_STORE_INFO_get_type(info.get())) {
       case OSSL_STORE_INFO_CERT: {
         auto der = EncodeCertificate(OSSL_STORE_INFO_get0_CERT(info.get()));
-        if (der) contents.certificates.push_back(std::move(*der));
+        if (!der) return TakeFailure(FailureReason::kInternal);
+        contents.certificates.push_back(std::move(*der));
         break;
       }
       case OSSL_STORE_INFO_PKEY: {

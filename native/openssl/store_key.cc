@@ -45,6 +45,7 @@ StoreKey::StoreKey(std::shared_ptr<ProviderLibrary> library, EvpPkeyPointer key,
       query_(SigningQuery(key_.get(), property_query)) {}
 
 StoreKey::~StoreKey() {
+  if (!library_) return;
   const ProviderLibrary::Use use(library_.get());
   key_.reset();
 }
@@ -54,15 +55,24 @@ Result<std::shared_ptr<StoreKey>> StoreKey::Create(
     const std::string& property_query) {
   Bytes public_key = EncodePublicKey(key.get());
   if (public_key.empty()) {
-    return Failure{FailureReason::kStoreUnreadable, 0, "public key",
-                   TakeProviderErrors()};
+    return UnlessOutOfMemory({FailureReason::kStoreUnreadable, 0, "public key",
+                              TakeProviderErrors()});
   }
   std::shared_ptr<StoreKey> made(
       new StoreKey(std::move(library), std::move(key), property_query));
   made->public_key_ = std::move(public_key);
   for (const SignatureScheme scheme : SchemesOfKeyType(made->key_.get())) {
-    const ErrorMark mark;
-    if (made->Begin(scheme)) made->schemes_.push_back(scheme);
+    ErrorStack errors;
+    // Twice: a method that OpenSSL had no memory to load it takes for missing,
+    // and does not say so.
+    if (made->Begin(scheme) || made->Begin(scheme)) {
+      made->schemes_.push_back(scheme);
+    } else if (auto why = TakeProviderErrors(); IsOutOfMemory(why)) {
+      // Whoever called has the library's lock.
+      made->key_.reset();
+      made->library_.reset();
+      return Failure{FailureReason::kInternal, 0, "", std::move(why)};
+    }
   }
   return made;
 }
@@ -107,7 +117,8 @@ Result<Bytes> StoreKey::Sign(SignatureScheme scheme, BytesView data) const {
                         data.size) == 1;
   }
   if (!ok) {
-    return Failure{FailureReason::kStoreSignature, 0, "", TakeProviderErrors()};
+    return UnlessOutOfMemory(
+        {FailureReason::kStoreSignature, 0, "", TakeProviderErrors()});
   }
   signature.resize(size);
   return signature;

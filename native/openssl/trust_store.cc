@@ -45,44 +45,44 @@ Result<std::shared_ptr<const TrustStore>> TrustStore::Create(
   ErrorStack errors;
   X509StorePointer store(X509_STORE_new());
   if (!store || (base && !CopyAuthorities(base->get(), store.get()))) {
-    return Failure{FailureReason::kInternal, 0, "", ErrorStack::Take()};
+    return TakeFailure(FailureReason::kInternal);
   }
   const bool has_default_paths = base && base->has_default_paths_;
   if (has_default_paths && X509_STORE_set_default_paths(store.get()) != 1) {
-    return Failure{FailureReason::kInternal, 0, "", ErrorStack::Take()};
+    return TakeFailure(FailureReason::kInternal);
   }
   for (size_t i = 0; i < authorities.size(); i++) {
     std::vector<X509Pointer> certificates;
     if (!ReadCertificates(authorities[i], &certificates)) {
-      return Failure{FailureReason::kAuthorityUnreadable, static_cast<int>(i),
-                     "", ErrorStack::Take()};
+      return TakeFailure(FailureReason::kAuthorityUnreadable,
+                         static_cast<int>(i));
     }
     for (const X509Pointer& certificate : certificates) {
       if (X509_STORE_add_cert(store.get(), certificate.get()) != 1) {
-        return Failure{FailureReason::kInternal, 0, "", ErrorStack::Take()};
+        return TakeFailure(FailureReason::kInternal);
       }
     }
   }
   for (size_t i = 0; i < crls.size(); i++) {
     std::vector<X509CrlPointer> lists;
     if (!ReadCrls(crls[i], &lists)) {
-      return Failure{FailureReason::kCrlUnreadable, static_cast<int>(i), "",
-                     ErrorStack::Take()};
+      return TakeFailure(FailureReason::kCrlUnreadable, static_cast<int>(i));
     }
     for (const X509CrlPointer& list : lists) {
       if (X509_STORE_add_crl(store.get(), list.get()) != 1) {
-        return Failure{FailureReason::kInternal, 0, "", ErrorStack::Take()};
+        return TakeFailure(FailureReason::kInternal);
       }
     }
   }
   if (!crls.empty() &&
       X509_STORE_set_flags(store.get(), X509_V_FLAG_CRL_CHECK |
                                             X509_V_FLAG_CRL_CHECK_ALL) != 1) {
-    return Failure{FailureReason::kInternal, 0, "", ErrorStack::Take()};
+    return TakeFailure(FailureReason::kInternal);
   }
+  Bytes digest = DigestOf(authorities, crls, base.get());
+  if (digest.empty()) return TakeFailure(FailureReason::kInternal);
   return std::shared_ptr<const TrustStore>(
-      new TrustStore(std::move(store), has_default_paths,
-                     DigestOf(authorities, crls, base.get())));
+      new TrustStore(std::move(store), has_default_paths, std::move(digest)));
 }
 
 Result<std::shared_ptr<const TrustStore>> TrustStore::Shared(
@@ -113,10 +113,12 @@ Result<std::shared_ptr<const TrustStore>> TrustStore::SystemDefault() {
   ErrorStack errors;
   X509StorePointer store(X509_STORE_new());
   if (!store || X509_STORE_set_default_paths(store.get()) != 1) {
-    return Failure{FailureReason::kInternal, 0, "", ErrorStack::Take()};
+    return TakeFailure(FailureReason::kInternal);
   }
+  Bytes digest = Sha256({});
+  if (digest.empty()) return TakeFailure(FailureReason::kInternal);
   return std::shared_ptr<const TrustStore>(
-      new TrustStore(std::move(store), true, Sha256({})));
+      new TrustStore(std::move(store), true, std::move(digest)));
 }
 
 }  // namespace tls_client_cert
