@@ -168,6 +168,12 @@ int DigestByName(const char* name) {
   return digest == nullptr ? -1 : EVP_MD_get_type(digest);
 }
 
+// As OSSL_PARAM(3) has it, a text ends where its size says, with no zero there.
+bool IsText(const OSSL_PARAM& param, const std::string& text) {
+  const char* data = static_cast<const char*>(param.data);
+  return text.compare(0, text.npos, data, strnlen(data, param.data_size)) == 0;
+}
+
 int SetSigningParams(void* of, const OSSL_PARAM params[]) {
   Signing* signing = static_cast<Signing*>(of);
   const OSSL_PARAM* padding =
@@ -175,10 +181,11 @@ int SetSigningParams(void* of, const OSSL_PARAM params[]) {
           ? nullptr
           : OSSL_PARAM_locate_const(params, OSSL_SIGNATURE_PARAM_PAD_MODE);
   if (padding == nullptr) return 1;
+  // OpenSSL's getters do not look whether there is anything.
+  if (padding->data == nullptr || padding->data_size == 0) return 0;
   int mode = 0;
   if (padding->data_type == OSSL_PARAM_UTF8_STRING) {
-    signing->form.pss =
-        std::strcmp(static_cast<const char*>(padding->data), "pss") == 0;
+    signing->form.pss = IsText(*padding, "pss");
     return 1;
   }
   if (OSSL_PARAM_get_int(padding, &mode) != 1) return 0;
@@ -235,12 +242,13 @@ int Sign(void* of, uint8_t* out, size_t* size, size_t room, const uint8_t* data,
     return 1;
   }
   ExternalSignature* answer = key.signature;
-  if (answer == nullptr || !answer->Await({data, data_size}, signing.form) ||
-      answer->signature().size() > room) {
+  if (answer == nullptr || !answer->Await({data, data_size}, signing.form)) {
     return 0;
   }
-  *size = answer->signature().size();
-  std::memcpy(out, answer->signature().data(), *size);
+  const Bytes& signature = answer->signature();
+  if (signature.empty() || signature.size() > room) return 0;
+  *size = signature.size();
+  std::memcpy(out, signature.data(), *size);
   return 1;
 }
 

@@ -3,7 +3,9 @@
 #include "external_key.h"
 
 #include <openssl/async.h>
+#include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <openssl/params.h>
 #include <openssl/rsa.h>
 
 #include "pair.h"
@@ -101,6 +103,32 @@ void CheckSeen(Pair* pair, const Identity& identity) {
 }
 
 }  // namespace
+
+TEST_CASE("external: a padding's name ends where its size says") {
+  const Identity& identity = Client("rsa");
+  ExternalSignature signature;
+  const EvpPkeyPointer key = MakeExternalKey(
+      X509_get0_pubkey(identity.certificate.get()), {}, &signature);
+  const EvpMdCtxPointer ctx(EVP_MD_CTX_new());
+  EVP_PKEY_CTX* key_ctx = nullptr;
+  REQUIRE(EVP_DigestSignInit_ex(ctx.get(), &key_ctx, "SHA256", nullptr, nullptr,
+                                key.get(), nullptr) == 1);
+  // On the heap, and no longer than that: what is read behind it is seen.
+  const auto set = [&](unsigned type, const Bytes& value) {
+    const OSSL_PARAM params[] = {
+        {OSSL_SIGNATURE_PARAM_PAD_MODE, type,
+         const_cast<uint8_t*>(value.data()), value.size(), 0},
+        OSSL_PARAM_construct_end()};
+    return EVP_PKEY_CTX_set_params(key_ctx, params);
+  };
+  for (const char* name : {"pss", "pssx", "ps"}) {
+    CHECK(set(OSSL_PARAM_UTF8_STRING, Text(name)) == 1);
+  }
+  for (const unsigned type : {OSSL_PARAM_UTF8_STRING, OSSL_PARAM_INTEGER}) {
+    CHECK(set(type, {}) != 1);
+  }
+  ERR_clear_error();
+}
 
 TEST_CASE("external: refused where OpenSSL has no fibres, other keys are not") {
   const Identity& identity = Client("p256");

@@ -1,7 +1,8 @@
 #include "memory_server.h"
 
-#include <doctest/doctest.h>
 #include <openssl/err.h>
+
+#include "require.h"
 
 namespace tls_client_cert::test {
 

@@ -1,12 +1,13 @@
 #include "pki.h"
 
-#include <doctest/doctest.h>
 #include <openssl/pem.h>
 #include <openssl/pkcs12.h>
 #include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 
 #include <utility>
+
+#include "require.h"
 
 namespace tls_client_cert::test {
 

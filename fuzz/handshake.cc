@@ -1,0 +1,85 @@
+// A client's connection against a server that OpenSSL plays, and whose words
+// are changed on their way. The input is a Setting and a list of Instructions.
+#include <openssl/err.h>
+
+#include "conversation.h"
+#include "openssl_memory.h"
+#include "script_mutator.h"
+
+namespace tls_client_cert::fuzz {
+
+namespace {
+
+constexpr int kMostInstructions = 40;
+
+// What connections to an honest server left, for each of World::servers.
+struct Past {
+  Recording recording;
+  std::vector<Bytes> sessions;
+};
+
+Past Remember(int server) {
+  static const Recording nothing;
+  Past past;
+  for (const uint8_t who : {0, 1, 2}) {
+    Setting setting;
+    setting.version = setting.server = server;
+    setting.answer = who;
+    setting.request = 0x38;
+    Conversation conversation(setting, nothing, {});
+    if (who == 1) conversation.tampering().set_recording(&past.recording);
+    conversation.Finish();
+    const auto& sessions = conversation.sessions();
+    past.sessions.insert(past.sessions.end(), sessions.begin(), sessions.end());
+  }
+  return past;
+}
+
+const Past& ThePast(int server) {
+  static const Past* const pasts[] = {new Past(Remember(0)),
+                                      new Past(Remember(1))};
+  return *pasts[server];
+}
+
+void Execute(Input input) {
+  const Setting setting(&input);
+  const Past& past = ThePast(setting.server);
+  Conversation conversation(setting, past.recording, past.sessions);
+  for (int i = 0; i < kMostInstructions && !input.empty(); i++) {
+    Instruction instruction;
+    instruction.kind =
+        static_cast<Instruction::Kind>(input.Byte() % Instruction::kKinds);
+    instruction.a = input.Byte();
+    instruction.b = input.Byte();
+    instruction.c = input.Byte();
+    instruction.d = input.Byte();
+    conversation.Perform(instruction);
+  }
+  conversation.Finish();
+}
+
+}  // namespace
+
+}  // namespace tls_client_cert::fuzz
+
+extern "C" int LLVMFuzzerInitialize(int*, char***) {
+  tls_client_cert::fuzz::TheWorld();
+  tls_client_cert::fuzz::ThePast(0);
+  return 0;
+}
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace tls_client_cert::fuzz;  // NOLINT: of this function's
+  LeavingNothing([&] {
+    Execute(Input({data, size}));
+    ERR_clear_error();
+  });
+  return 0;
+}
+
+extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size,
+                                          size_t max_size, unsigned seed) {
+  return tls_client_cert::fuzz::MutateScript(
+      data, size, max_size, seed, tls_client_cert::fuzz::Setting::kSize,
+      tls_client_cert::fuzz::Instruction::kSize);
+}

@@ -1,0 +1,284 @@
+// Runs the fuzz targets: docs/fuzzing.md.
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { basename, join, relative } from 'node:path';
+import { parseArgs } from 'node:util';
+
+const ROOT = join(__dirname, '..');
+const OUT = join(ROOT, 'build/fuzz');
+const TARGETS = ['handshake', 'credential', 'request', 'external-key'];
+// Bytes of an input. Longer ones cost time and find nothing that shorter ones do not.
+const MAX_LENGTH: Record<string, number> = {
+  handshake: 208,
+  credential: 4096,
+  request: 1024,
+  'external-key': 240,
+};
+
+const ENVIRONMENT = {
+  ...process.env,
+  // A distribution's openssl.cnf may change levels and versions; the targets set their own.
+  OPENSSL_CONF: '/dev/null',
+  ASAN_OPTIONS: 'detect_leaks=1:strict_string_checks=1:malloc_context_size=4:quarantine_size_mb=32',
+  UBSAN_OPTIONS: 'print_stacktrace=1',
+};
+
+interface Run {
+  target: string;
+  status: number | null;
+  executions: number;
+  seconds: number;
+  cover: number;
+  /** Inputs that it ended at, for good. */
+  saved: string[];
+}
+
+function make(...goals: string[]): void {
+  execFileSync('make', ['--no-print-directory', '-C', __dirname, ...goals], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+}
+
+function folder(...parts: string[]): string {
+  const path = join(OUT, ...parts);
+  mkdirSync(path, { recursive: true });
+  return path;
+}
+
+/** The folders whose inputs every run begins with. */
+function inputs(target: string): string[] {
+  return [
+    folder('corpus', target),
+    join(OUT, 'seeds', target),
+    join(__dirname, 'regressions', target),
+  ].filter((path) => existsSync(path));
+}
+
+// One process, whose words go to a file; what it says at its end is read.
+async function fuzz(target: string, worker: number, limits: string[]): Promise<Run> {
+  const found = folder('found');
+  const prefix = join(found, `${target}-`);
+  const before = new Set(readdirSync(found));
+  const options = [
+    `-artifact_prefix=${prefix}`,
+    `-max_len=${MAX_LENGTH[target]}`,
+    '-timeout=20',
+    '-rss_limit_mb=2048',
+    '-print_final_stats=1',
+    // What others of this target have found is looked at now and then.
+    '-reload=30',
+    '-verbosity=1',
+    ...limits,
+  ];
+  const started = Date.now();
+  const child = spawn(join(OUT, 'fuzzer', target), [...options, ...inputs(target)], {
+    env: ENVIRONMENT,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const stop = (): void => void child.kill('SIGINT');
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+  // The end is what matters, and of a crash the middle of the output as well.
+  let log = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    log = (log + text).slice(-1e6);
+  });
+  const status = await new Promise<number | null>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', resolve);
+  });
+  process.off('SIGINT', stop);
+  process.off('SIGTERM', stop);
+  writeFileSync(join(folder('log'), `${target}-${worker}.log`), log);
+  const last = (pattern: RegExp): number => Number([...log.matchAll(pattern)].at(-1)?.[1] ?? 0);
+  const saved = readdirSync(found)
+    .filter((name) => !before.has(name) && name.startsWith(`${target}-`))
+    .map((name) => join(found, name));
+  return {
+    target,
+    status,
+    executions: last(/number_of_executed_units: (\d+)/g) || last(/^#(\d+)\t/gm),
+    seconds: (Date.now() - started) / 1000,
+    cover: last(/cov: (\d+)/g),
+    saved: saved.filter((path) => log.includes(basename(path))),
+  };
+}
+
+function report(run: Run): void {
+  const rate = run.executions / run.seconds;
+  const whole = 1e7 / (rate * availableParallelism()) / 3600;
+  console.log(
+    `${run.target}: ${run.executions} executions in ${run.seconds.toFixed(0)} s, ` +
+      `${rate.toFixed(0)} exec/s, ${run.cover} edges; 10 million on ` +
+      `${availableParallelism()} cores at this rate: ${whole.toFixed(1)} h`,
+  );
+  if (run.status === 0) return;
+  const log = relative(ROOT, join(OUT, 'log'));
+  console.log(`${run.target}: FAILED with status ${run.status}; what it said is in ${log}`);
+  for (const path of run.saved) {
+    const shown = relative(ROOT, path);
+    console.log(
+      `  the input is ${shown}\n` +
+        `  to reproduce: npm run fuzz -- --replay ${shown} ${run.target}\n` +
+        `  once mended:  mv ${shown} fuzz/regressions/${run.target}/`,
+    );
+  }
+}
+
+/** As many at a time as there are cores. Resolves to whether all went well. */
+async function inPairs(jobs: (() => Promise<Run>)[]): Promise<boolean> {
+  let good = true;
+  const waiting = [...jobs];
+  const worker = async (): Promise<void> => {
+    for (let job = waiting.shift(); job; job = waiting.shift()) {
+      const run = await job();
+      report(run);
+      good &&= run.status === 0;
+    }
+  };
+  await Promise.all(Array.from({ length: Math.max(2, availableParallelism()) }, worker));
+  return good;
+}
+
+function replay(target: string, paths: string[]): void {
+  execFileSync(join(OUT, 'replay', target), paths, {
+    env: { ...ENVIRONMENT, ASAN_OPTIONS: 'detect_leaks=1:strict_string_checks=1' },
+    stdio: 'inherit',
+  });
+}
+
+/** Of native/openssl, by all inputs of all targets. */
+function coverage(targets: string[]): void {
+  make('coverage');
+  const profiles = targets.map((target) => {
+    const profile = join(folder('profile'), `${target}.profraw`);
+    rmSync(profile, { force: true });
+    execFileSync(join(OUT, 'coverage', target), inputs(target), {
+      env: { ...ENVIRONMENT, LLVM_PROFILE_FILE: profile },
+      stdio: ['ignore', 'ignore', 'ignore'],
+    });
+    return profile;
+  });
+  const merged = join(folder('profile'), 'all.profdata');
+  execFileSync('llvm-profdata', ['merge', '-sparse', ...profiles, '-o', merged]);
+  const binaries = targets.flatMap((target, i) => {
+    const path = join(OUT, 'coverage', target);
+    return i === 0 ? [path] : ['-object', path];
+  });
+  const report = JSON.parse(
+    execFileSync('llvm-cov', ['export', '-summary-only', `-instr-profile=${merged}`, ...binaries], {
+      encoding: 'utf8',
+      maxBuffer: 1 << 26,
+    }),
+  );
+  interface Summary {
+    lines: { count: number; covered: number; percent: number };
+    functions: { percent: number };
+  }
+  const files: { filename: string; summary: Summary }[] = report.data[0].files;
+  let count = 0;
+  let covered = 0;
+  console.log('file                          lines  covered  functions');
+  for (const { filename, summary } of files) {
+    if (!filename.includes('native/openssl/')) continue;
+    count += summary.lines.count;
+    covered += summary.lines.covered;
+    console.log(
+      basename(filename).padEnd(28) +
+        String(summary.lines.count).padStart(7) +
+        `${summary.lines.percent.toFixed(1)} %`.padStart(9) +
+        `${summary.functions.percent.toFixed(1)} %`.padStart(11),
+    );
+  }
+  console.log(
+    `${'all'.padEnd(28)}${String(count).padStart(7)}` +
+      `${((100 * covered) / count).toFixed(1)} %`.padStart(9),
+  );
+}
+
+/** Keeps of the corpus what is needed for what it reaches. */
+function minimize(target: string): void {
+  const corpus = folder('corpus', target);
+  const smaller = folder('corpus-smaller', target);
+  execFileSync(join(OUT, 'fuzzer', target), ['-merge=1', smaller, ...inputs(target)], {
+    env: ENVIRONMENT,
+    stdio: 'ignore',
+  });
+  rmSync(corpus, { recursive: true });
+  execFileSync('mv', [smaller, corpus]);
+  console.log(`${target}: ${readdirSync(corpus).length} inputs`);
+}
+
+const HELP = `npm run fuzz -- [options] [target…]      targets: ${TARGETS.join(', ')}
+  --time <seconds>   for each target, on all cores (60)
+  --runs <n>         executions for each target, on all cores, in place of a time
+  --smoke            each target in one process, as many at a time as there are cores
+  --replay <file>    runs a target once with that input, and says where it ends
+  --coverage         lines of native/openssl that the corpus reaches, by file
+  --minimize         drops what the corpus does not need`;
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      time: { type: 'string', default: '60' },
+      runs: { type: 'string' },
+      smoke: { type: 'boolean', default: false },
+      replay: { type: 'string' },
+      coverage: { type: 'boolean', default: false },
+      minimize: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const unknown = positionals.filter((name) => !TARGETS.includes(name));
+  const amounts = [values.time, values.runs ?? '1'];
+  if (values.help || unknown.length > 0 || amounts.some((n) => !/^[1-9]\d*$/.test(n))) {
+    console.log(HELP);
+    return values.help ? 0 : 2;
+  }
+  const targets = positionals.length > 0 ? positionals : TARGETS;
+  if (values.coverage) {
+    coverage(targets);
+    return 0;
+  }
+  if (values.replay !== undefined) {
+    const [target] = positionals;
+    if (target === undefined) {
+      console.log(HELP);
+      return 2;
+    }
+    make('FLAVOUR=replay', 'all');
+    replay(target, [values.replay]);
+    return 0;
+  }
+  make('fuzzers');
+  if (values.minimize) {
+    targets.forEach(minimize);
+    return 0;
+  }
+  const workers = values.smoke ? 1 : availableParallelism();
+  const limits =
+    values.runs === undefined
+      ? [`-max_total_time=${values.time}`]
+      : [`-runs=${Math.ceil(Number(values.runs) / workers)}`];
+  if (values.smoke) {
+    const jobs = targets.map((target) => () => fuzz(target, 0, limits));
+    return (await inPairs(jobs)) ? 0 : 1;
+  }
+  for (const target of targets) {
+    const jobs = Array.from({ length: workers }, (_, i) => () => fuzz(target, i, limits));
+    if (!(await inPairs(jobs))) return 1;
+  }
+  return 0;
+}
+
+void main().then(
+  (status) => {
+    process.exitCode = status;
+  },
+  (error: unknown) => {
+    console.error(error);
+    process.exitCode = 1;
+  },
+);

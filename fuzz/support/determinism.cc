@@ -1,0 +1,67 @@
+#include "determinism.h"
+
+#include <openssl/rand.h>
+#include <sys/time.h>
+
+#include <ctime>
+
+#include "require.h"
+
+namespace {
+
+// Everything happens at once, at the beginning of 2026.
+constexpr time_t kNow = 1767225600;
+
+uint64_t random_state = 0;
+
+uint64_t NextNumber() {
+  // SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number
+  // generators).
+  random_state += 0x9e3779b97f4a7c15;
+  uint64_t mixed = random_state;
+  mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9;
+  mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111eb;
+  return mixed ^ (mixed >> 31);
+}
+
+int RandomBytes(unsigned char* out, int size) {
+  uint64_t number = 0;
+  for (int i = 0; i < size; i++) {
+    if (i % 8 == 0) number = NextNumber();
+    out[i] = static_cast<unsigned char>(number >> (i % 8 * 8));
+  }
+  return 1;
+}
+
+int AlwaysReady() { return 1; }
+
+}  // namespace
+
+// In place of the C library's, for libssl and libcrypto as well. libFuzzer
+// looks at other clocks.
+extern "C" time_t time(time_t* out) noexcept {
+  if (out != nullptr) *out = kNow;
+  return kNow;
+}
+
+extern "C" int gettimeofday(timeval* out, void*) noexcept {
+  out->tv_sec = kNow;
+  out->tv_usec = 0;
+  return 0;
+}
+
+namespace tls_client_cert::fuzz {
+
+void UseOwnRandomNumbers() {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+  // Of all ways to do it, the one that needs no provider.
+  static const RAND_METHOD method = {nullptr, RandomBytes, nullptr,
+                                     nullptr, RandomBytes, AlwaysReady};
+  REQUIRE(RAND_set_rand_method(&method) == 1);
+#pragma GCC diagnostic pop
+}
+
+void SeedRandomNumbers(uint64_t seed) { random_state = seed; }
+
+}  // namespace tls_client_cert::fuzz
