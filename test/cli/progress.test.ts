@@ -59,8 +59,9 @@ test('a wait is a line that moves, and leaves no trace', async () => {
   const shown = frames.flatMap((frame) => FRAME.exec(frame)?.[1] ?? []);
   expect(shown.length).toBeGreaterThan(3);
   expect(new Set(shown).size).toBeGreaterThan(3);
-  expect(shown[0]).toMatch(/ … 0\.[5-9] s$/);
-  expect(shown.at(-1)).toMatch(/^Leaving the request of localhost:\d+ open … 1\.\d s$/);
+  // Not before half a second; on a busy machine later.
+  expect(shown[0]).toMatch(/ … (0\.[5-9]|[1-9]\.\d) s$/);
+  expect(shown.at(-1)).toMatch(/^Leaving the request of localhost:\d+ open … [1-9]\.\d s$/);
   expect(frames.at(-1)).toMatch(/^localhost:\d+\r\n/);
 });
 
@@ -76,7 +77,7 @@ test('in plain mode it is one line that stays', async () => {
 test('Ctrl-C clears the line, says so, and leaves the terminal as it was', async () => {
   const { port } = silent.address() as AddressInfo;
   const { printed, type } = inTerminal(['probe', `127.0.0.1:${port}`, '--timeout', '60']);
-  await printed.waitFor(/ … 0\.\d s/);
+  await printed.waitFor(/ … \d+\.\d s/);
   type('\x03');
   await printed.waitFor('END:130: echo');
   expect(printed.stdout).toContain(`${CLEAR}tls-client-cert: Interrupted.\r\n`);
