@@ -262,7 +262,10 @@ export class Asking {
       suspension.abort(new ModelError('the program gave up'));
     } else if (what === 'throw') {
       if (!dead) this.#answered(open, what);
-      suspension.resume(Promise.reject(new ModelError('the answer rejects')));
+      const rejected = Promise.reject(new ModelError('the answer rejects'));
+      // Of a suspension that is spent nobody takes it.
+      rejected.catch(() => {});
+      suspension.resume(rejected);
     } else {
       const value = this.#value(what) as Credential | null;
       if (!dead) {
