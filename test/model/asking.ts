@@ -262,7 +262,10 @@ export class Asking {
       suspension.abort(new ModelError('the program gave up'));
     } else if (what === 'throw') {
       if (!dead) this.#answered(open, what);
-      suspension.resume(Promise.reject(new ModelError('the answer rejects')));
+      const rejected = Promise.reject(new ModelError('the answer rejects'));
+      // Of a suspension that is spent nobody takes it.
+      rejected.catch(() => {});
+      suspension.resume(rejected);
     } else {
       const value = this.#value(what) as Credential | null;
       if (!dead) {
@@ -303,15 +306,18 @@ export class Asking {
   /**
    * Whether what the server was shown is what the program answered, in order.
    *
-   * @returns How many of the questions it has the answers to.
+   * @param unsure - Where the server saw nobody it may not have asked.
+   * @returns How many questions it has no answer to.
    */
-  compare(shown: readonly string[]): number {
+  compare(shown: readonly string[], unsure: boolean): number {
+    const counts = (name: string | undefined) => !unsure || name !== NAMES.decline;
+    const questions = this.questions.filter(({ answer }) => counts(answer));
     let at = 0;
     let installed = this.#setup.preset ? NAMES.preset : undefined;
-    for (const name of shown) {
+    for (const name of shown.filter(counts)) {
       let expected = installed;
       if (expected === undefined || (this.#setup.reselect && !this.#setup.preset)) {
-        const question = this.questions[at++];
+        const question = questions[at++];
         expected = question?.state === 'answered' ? question.answer : undefined;
         if (expected !== NAMES.decline && !this.#setup.reselect) installed = expected;
       }
@@ -321,7 +327,7 @@ export class Asking {
         );
       }
     }
-    return at;
+    return questions.length - at;
   }
 
   /** Once the connection has closed. */

@@ -119,6 +119,8 @@ export class NodePeer implements Peer {
   ask(): void {
     this.#soon((socket) => {
       if (socket.getProtocol() !== 'TLSv1.2' || !socket.writable) return;
+      // Those under way were not asked.
+      if (!this.#asks) this.#seen.unsure = true;
       this.#asks = true;
       socket.renegotiate({ requestCert: true, rejectUnauthorized: false }, () => this.changed());
     });

@@ -7,6 +7,8 @@ export class Seen extends Received {
   secured = false;
   /** For each request for a certificate that was answered: whose came, by common name, or `'nobody'`. */
   readonly shown: string[] = [];
+  /** It cannot tell whether a client that renegotiated by itself was asked: `'nobody'` may be either. */
+  unsure = false;
   /** Requests that the peer sent, where it can tell. */
   requests: number | undefined;
   /** Plaintext bytes that it was told to send, before its end. */
