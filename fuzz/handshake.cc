@@ -2,6 +2,7 @@
 // are changed on their way. The input is a Setting and a list of Instructions.
 #include <openssl/err.h>
 
+#include "asked_for.h"
 #include "conversation.h"
 #include "openssl_memory.h"
 #include "script_mutator.h"
@@ -41,7 +42,13 @@ const Past& ThePast(int server) {
   return *pasts[server];
 }
 
+bool IsAskedFor(uint8_t first) { return (first & 3) == 3; }
+
 void Execute(Input input) {
+  if (!input.empty() && IsAskedFor(input.rest().data[0])) {
+    input.Byte();
+    return AskFor(ReadParts(input.rest()));
+  }
   const Setting setting(&input);
   const Past& past = ThePast(setting.server);
   Conversation conversation(setting, past.recording, past.sessions);
@@ -79,6 +86,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
 
 extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size,
                                           size_t max_size, unsigned seed) {
+  if (size > 1 && tls_client_cert::fuzz::IsAskedFor(data[0])) {
+    return 1 + tls_client_cert::fuzz::MutateParts(data + 1, size - 1,
+                                                  max_size - 1, seed);
+  }
   return tls_client_cert::fuzz::MutateScript(
       data, size, max_size, seed, tls_client_cert::fuzz::Setting::kSize,
       tls_client_cert::fuzz::Instruction::kSize);

@@ -62,7 +62,10 @@ Instruction Tamper(Rule::Kind kind, uint8_t where, uint8_t a = 0,
   return {Kind::kTamper, static_cast<uint8_t>(kind), where, a, b};
 }
 
+void WriteAskedFor(Folder* folder);
+
 void WriteHandshakes(Folder folder) {
+  WriteAskedFor(&folder);
   // See Setting's constructor: version, flags, who, chunk, request.
   for (const uint8_t version : {0, 1, 6}) {
     for (const uint8_t who : {0, 1, 2, 3, 4, 5}) {
@@ -285,6 +288,32 @@ Bytes NameOf(uint8_t type, uint8_t string_type, const std::string& value) {
   return name;
 }
 
+const Bytes& Schemes() {
+  static const Bytes schemes = {4, 3, 8, 7, 8, 4, 5, 3, 4, 1, 2, 1};
+  return schemes;
+}
+
+void WriteAskedFor(Folder* folder) {
+  const Bytes root = test::NameDer(TheWorld().root.certificate.get());
+  const Bytes odd = NameOf(11, 0x0c, " a,b+\"c\"\\<d>;#\xc3\xa9 ");
+  const auto write = [&](uint8_t mode, uint8_t flags,
+                         std::vector<Bytes> parts) {
+    Bytes input = WriteParts({mode, flags, {}, std::move(parts)});
+    // Not a Setting: see handshake.cc.
+    input.insert(input.begin(), 3);
+    folder->Write(input);
+  };
+  for (const uint8_t mode : {0, 1, 2, 3}) {
+    for (const uint8_t who : {0, 1, 2, 4}) {
+      const uint8_t flags = static_cast<uint8_t>(who << 1);
+      write(mode, flags, {Schemes(), {64, 1, 2}});
+      write(mode, flags, {Schemes(), {4, 3}, root, odd});
+    }
+    write(mode, 2, {{4, 3}, {}, {0x30, 0x00}});
+    write(mode, 2, {{}, {}});
+  }
+}
+
 void WriteRequests(Folder folder) {
   const Bytes root = test::NameDer(TheWorld().root.certificate.get());
   const Bytes upper = NameOf(3, 0x13, "ROOT");
@@ -292,14 +321,27 @@ void WriteRequests(Folder folder) {
   const Bytes odd = NameOf(11, 0x0c, " a,b+\"c\"\\<d>;#\xc3\xa9 ");
   const Bytes unknown = NameOf(199, 0x16, "x");
   const Bytes none = {0x30, 0x00};
-  const Bytes schemes = {4, 3, 8, 7, 8, 4, 5, 3, 4, 1, 2, 1};
   folder.Write(0, 0, {root, upper, wide, odd, unknown, none, {}});
-  for (const Bytes& name : {root, upper, wide, odd, unknown, none}) {
+  // Of a type whose number takes 300 characters, as no room for it may be.
+  Bytes type = {0x2a};
+  for (int i = 0; i < 28; i++) {
+    for (const uint8_t digit : {0x8f, 0xff, 0xff, 0xff, 0x7f}) {
+      type.push_back(digit);
+    }
+  }
+  const auto length = static_cast<uint8_t>(type.size());
+  Bytes long_type = {0x30, 0x81, static_cast<uint8_t>(length + 12),
+                     0x31, 0x81, static_cast<uint8_t>(length + 9),
+                     0x30, 0x81, static_cast<uint8_t>(length + 6),
+                     0x06, 0x81, length};
+  long_type.insert(long_type.end(), type.begin(), type.end());
+  long_type.insert(long_type.end(), {0x0c, 0x01, 'x'});
+  for (const Bytes& name : {root, upper, wide, odd, unknown, none, long_type}) {
     folder.Write(0, 0, {name});
   }
   folder.Write(1, 2, {root, upper});
   folder.Write(1, 0x0c, {wide, odd, unknown, none});
-  folder.Write(3, 3, {schemes});
+  folder.Write(3, 3, {Schemes()});
   // CertificateRequests, Certificates, CertificateVerifies and others.
   folder.Write(2, 0, {{13, 0, 0, 9, 1, 64, 0, 2, 4, 3, 0, 0, 0}});
   folder.Write(0x82, 0, {{13, 0, 0, 19, 0,  0, 16, 0, 13, 0, 4, 0,
@@ -312,15 +354,6 @@ void WriteRequests(Folder folder) {
                 {2, 0, 0, 0},
                 {0, 0, 0, 0}});
   folder.Write(0x42, 0, {{2, 40}});
-  for (const uint8_t mode : {4, 5, 6, 7}) {
-    for (const uint8_t who : {0, 1, 2, 4}) {
-      const uint8_t flags = static_cast<uint8_t>(who << 1);
-      folder.Write(mode, flags, {schemes, {64, 1, 2}});
-      folder.Write(mode, flags, {schemes, {4, 3}, root, odd});
-    }
-    folder.Write(mode, 2, {{4, 3}, {}, none});
-    folder.Write(mode, 2, {{}, {}});
-  }
 }
 
 void WriteExternalKeys(Folder folder) {

@@ -60,7 +60,6 @@ Bytes Pattern(size_t size) { return Bytes(size, 'x'); }
 Setting::Setting(Input* input) {
   const uint8_t first = input->Byte();
   version = first & 3;
-  if (version == 3) version = 2;
   // A client of either version meets servers of both.
   server = version == 2 ? first >> 2 & 1 : version;
   auth = static_cast<test::ClientAuth>((first >> 3 & 3) ^ 1);
@@ -195,6 +194,7 @@ Step Conversation::After(Step step) {
   REQUIRE(ERR_peek_error() == 0);
   // It may have failed already where there was something to report first.
   REQUIRE(step != Step::kFailed || client_->failure().has_value());
+  if (step == Step::kFailed) FailureReasonName(client_->failure()->reason);
   if (client_->certificate() == Sent::kSent) {
     // Nobody is shown who has not been judged, nor by nobody's decision.
     REQUIRE(accepted_ || client_->resumed() || client_->session_reused() ||
@@ -394,7 +394,7 @@ void Conversation::LookAtFacts(uint8_t which) {
       client_->has_written_down();
       break;
     default:
-      client_->server_chain_error();
+      VerifyErrorName(client_->server_chain_error());
       client_->peer_chain();
       client_->peer_certificate();
       for (int i = 0; i < sk_X509_num(client_->verified_chain()); i++) {

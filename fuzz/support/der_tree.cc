@@ -102,7 +102,14 @@ Bytes MutateDer(const Bytes& der, unsigned seed,
   std::vector<Node>& siblings = *place.siblings;
   Node& node = siblings[place.index];
   const auto position = siblings.begin() + static_cast<ptrdiff_t>(place.index);
-  switch (below(8)) {
+  // What is in it as bytes, which may have been a structure.
+  const auto flatten = [&] {
+    Bytes inside;
+    for (const Node& child : node.children) Write(child, &inside);
+    node.children.clear();
+    node.content.insert(node.content.end(), inside.begin(), inside.end());
+  };
+  switch (below(10)) {
     case 0:
       siblings.erase(position);
       break;
@@ -134,14 +141,18 @@ Bytes MutateDer(const Bytes& der, unsigned seed,
       node.content.clear();
       node.children.clear();
       break;
+    case 6:
+      flatten();
+      node.content.resize(below(node.content.size() + 1));
+      break;
+    case 7: {
+      flatten();
+      const Bytes again = node.content;
+      node.content.insert(node.content.end(), again.begin(), again.end());
+      break;
+    }
     default:
-      // What was a structure may be bytes as well.
-      if (!node.children.empty()) {
-        Bytes inside;
-        for (const Node& child : node.children) Write(child, &inside);
-        node.children.clear();
-        node.content.insert(node.content.end(), inside.begin(), inside.end());
-      }
+      flatten();
       node.content = mutate(node.content);
   }
   Bytes out;

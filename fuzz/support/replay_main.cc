@@ -1,28 +1,41 @@
 // Runs a target once with each file that it is given, or that is in a folder
 // that it is given: without a fuzzer, so with any compiler.
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <string>
 #include <vector>
 
 extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv);
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
+// compiler-rt and libasan have it; what is built without them does not.
+extern "C" void __sanitizer_set_death_callback(void (*callback)())
+    __attribute__((weak));
+
 namespace {
+
+std::string current;
+
+void SayWhere() { std::fprintf(stderr, "\nwith %s\n", current.c_str()); }
 
 void Replay(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   const std::vector<uint8_t> bytes{std::istreambuf_iterator<char>(file), {}};
-  // Seen when it ends here.
-  std::fprintf(stderr, "\r%s", path.filename().c_str());
+  current = path;
   LLVMFuzzerTestOneInput(bytes.data(), bytes.size());
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::signal(SIGABRT, [](int) { SayWhere(); });
+  if (__sanitizer_set_death_callback != nullptr) {
+    __sanitizer_set_death_callback(SayWhere);
+  }
   LLVMFuzzerInitialize(&argc, &argv);
   int count = 0;
   for (int i = 1; i < argc; i++) {
@@ -37,6 +50,6 @@ int main(int argc, char** argv) {
       count++;
     }
   }
-  std::fprintf(stderr, "\r%d inputs\n", count);
+  std::fprintf(stderr, "%d inputs\n", count);
   return 0;
 }
