@@ -4,6 +4,8 @@
 //   --report     from what an earlier run left, without running anything
 //   --native     native/openssl by its own tests alone: a minute in place of many
 //
+// It needs the programs that .ci/run installs: a test of jest's that fails fails it as well.
+//
 // lib: what jest counts in its own processes, by statements as babel-plugin-istanbul has them. native:
 // gcov, over the C++ tests, and over an addon built for it in which jest's tests run.
 const { execFileSync, spawnSync } = require('node:child_process');

@@ -90,7 +90,11 @@ Failure PfxFailure(bool has_passphrase) {
         TakeFailure(has_passphrase ? FailureReason::kPfxPassphraseWrong
                                    : FailureReason::kPfxPassphraseMissing);
     // OpenSSL says it also where it could not even compute the other MAC.
-    if (failure.stack.size() > 1) failure.reason = FailureReason::kInternal;
+    for (const ErrorRecord& record : failure.stack) {
+      if (ERR_GET_REASON(record.code) == PKCS12_R_MAC_GENERATION_ERROR) {
+        failure.reason = FailureReason::kInternal;
+      }
+    }
     return failure;
   }
   Failure failure = TakeFailure(FailureReason::kPfxUnreadable);

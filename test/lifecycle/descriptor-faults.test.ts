@@ -87,6 +87,7 @@ overDescriptors('a system call fails', () => {
     const given = cases.map(([phase, fault, kind = 'own']) => [phase, faultVariable(fault), kind]);
     const child = await runChild('system-fault-child', [server.port, SIZE, JSON.stringify(given)], {
       env: { LD_PRELOAD: library.path },
+      timeout: 60_000,
     });
     await server.close();
     library.remove();
@@ -95,7 +96,7 @@ overDescriptors('a system call fails', () => {
       results.set(cases[index] as Case, JSON.parse(line));
     }
     expect(results.size).toBe(cases.length);
-  });
+  }, 70_000);
 
   const each = (title: string, cases: Case[], expected: (fault: SystemFault) => object) => {
     test.each(cases.map((one) => [one[0], one[1], one] as const))(

@@ -255,8 +255,8 @@ void Client::Drain() {
   server_.Advance();
 }
 
-void Explore(const std::string& name, const Meeting& meeting) {
-  Explore(name, [&] { return Client(meeting).Run(); });
+void Explore(const std::string& name, const Meeting& meeting, size_t most) {
+  Explore(name, [&] { return Client(meeting).Run(); }, most);
 }
 
 }  // namespace tls_client_cert::test::faults

@@ -79,7 +79,8 @@ class Client {
 };
 
 // As Explore, of a connection.
-void Explore(const std::string& name, const Meeting& meeting);
+void Explore(const std::string& name, const Meeting& meeting,
+             size_t most = kMost);
 
 }  // namespace tls_client_cert::test::faults
 

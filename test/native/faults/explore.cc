@@ -22,11 +22,8 @@ namespace tls_client_cert::test::faults {
 
 namespace {
 
-// How many of a scenario's allocations a short run makes fail.
-constexpr size_t kShort = 40;
-
 // The first of each call stack, in equal steps if these are too many.
-std::vector<size_t> Chosen(size_t count) {
+std::vector<size_t> Chosen(size_t count, size_t most) {
   std::vector<size_t> chosen;
   if (Everything()) {
     for (size_t n = 1; n <= count; n++) chosen.push_back(n);
@@ -36,10 +33,10 @@ std::vector<size_t> Chosen(size_t count) {
   for (size_t n = 1; n <= Stacks().size(); n++) {
     if (seen.insert(Stacks()[n - 1]).second) chosen.push_back(n);
   }
-  if (chosen.size() <= kShort) return chosen;
+  if (chosen.size() <= most) return chosen;
   std::vector<size_t> fewer;
-  for (size_t i = 0; i < kShort; i++) {
-    fewer.push_back(chosen[i * chosen.size() / kShort]);
+  for (size_t i = 0; i < most; i++) {
+    fewer.push_back(chosen[i * chosen.size() / most]);
   }
   return fewer;
 }
@@ -129,8 +126,8 @@ bool Everything() {
   return wanted != nullptr && std::strcmp(wanted, "all") == 0;
 }
 
-void Explore(const std::string& name,
-             const std::function<Outcome()>& scenario) {
+void Explore(const std::string& name, const std::function<Outcome()>& scenario,
+             size_t most) {
   CAPTURE(name);
   Explorer explorer(scenario);
   // Twice: what is kept for the process is there by then.
@@ -144,7 +141,7 @@ void Explore(const std::string& name,
   RecordStacks(false);
   const size_t count = explorer.counted();
   REQUIRE(count > 0);
-  const std::vector<size_t> chosen = Chosen(count);
+  const std::vector<size_t> chosen = Chosen(count, most);
   for (const bool all : {false, true}) {
     for (const size_t n : chosen) explorer.Try({n, all});
   }
@@ -216,7 +213,7 @@ void ExploreApart(const std::string& name,
   explorer.Run({});
   RecordStacks(false);
   const size_t count = explorer.counted();
-  const std::vector<size_t> chosen = Chosen(count);
+  const std::vector<size_t> chosen = Chosen(count, kMost);
   size_t in_openssl = 0;
   size_t failed = 0;
   std::fflush(stdout);

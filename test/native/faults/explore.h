@@ -26,9 +26,11 @@ inline Outcome Wrong(std::string what) { return {std::nullopt, what}; }
 bool Everything();
 
 // One allocation for each way there, alone and together with all that follow
-// it; all of them with TLS_CLIENT_CERT_FAULTS=all in the environment. Each run
+// it, `most` of these in equal steps; all of them where Everything(). Each run
 // has to end well, or in a failure that says so, and to leave nothing behind.
-void Explore(const std::string& name, const std::function<Outcome()>& scenario);
+constexpr size_t kMost = 40;
+void Explore(const std::string& name, const std::function<Outcome()>& scenario,
+             size_t most = kMost);
 
 #ifndef __SANITIZE_ADDRESS__
 // The same, each run in a process of its own, because OpenSSL's own code does
