@@ -107,8 +107,6 @@ const SWITCHES: [string, Record<string, unknown>][] = [
   ['ca', { ca: pki.untrustedServer.cert }],
   ['allowPartialTrustChain', { allowPartialTrustChain: true, ca: pki.untrustedServer.cert }],
   ['secureContext', { secureContext: createSecureContext({ ca: pki.untrustedServer.cert }) }],
-  // A name of our own, between TypeScript and the addon.
-  ['system, beside a ca', { system: true, base: {} }],
   ['all of them', { rejectUnauthorized: false, ca: pki.untrustedServer.cert, servername: '' }],
 ];
 
@@ -175,6 +173,17 @@ test('parts of inputs are not taken from there either', async () => {
     expect(() => new Credential({} as never)).toThrow();
     expect(shown({ credential: { cert, key } })).toContain('client ec256');
     expect(new Credential({ cert: rsa.cert, key: rsa.key }).subject).toContain('client rsa');
+  });
+});
+
+test("names of our own, between TypeScript and the addon, are nobody's either", async () => {
+  const names = { system: true, base: {}, schemes: ['x'], keys: [], providers: ['x'] };
+  await polluted(names, async () => {
+    // Not the one that connections of earlier tests have left.
+    const fresh = { ciphers: 'TLS_AES_128_GCM_SHA256' };
+    const socket = await secured(connect({ ...place(trusted), ...fresh, ca, cert, key }));
+    expect(socket.clientAuth.status).toBe('sent');
+    await hangUp(socket);
   });
 });
 
