@@ -3,7 +3,7 @@
  * there is no compiler, and without one where there is.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { loadPki } from '../support/pki';
@@ -47,7 +47,7 @@ describe('the packed files', () => {
       );
     });
     const expected = [
-      ...['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'binding.gyp'],
+      ...['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'SECURITY.md', 'binding.gyp'],
       ...['docs/architecture.md', 'docs/man-page.md', 'docs/node-tls-parity.md'],
       ...['docs/performance.md', 'native/addon.cc'],
       'docs/cli.md',
@@ -90,6 +90,58 @@ describe('the packed files', () => {
       if (text.includes(packages.folder) || text.includes(process.cwd())) telling.push(path);
     }
     expect(telling).toEqual([]);
+  });
+});
+
+describe('the binary', () => {
+  /** Of Debian 12, Ubuntu 22.04 and RHEL 9, as the README says. */
+  const FLOOR: Readonly<Record<string, readonly number[]>> = {
+    GLIBC: [2, 32],
+    GLIBCXX: [3, 4, 29],
+    CXXABI: [1, 3, 9],
+    GCC: [3, 0],
+  };
+  const binaryIn = (tree: string) => {
+    const folder = join(tree, PREBUILD);
+    return join(folder, readdirSync(folder)[0] as string);
+  };
+
+  test('asks for no newer C library than is documented, and for no other library', async () => {
+    const binary = binaryIn(packages.tree);
+    const symbols = await succeed('objdump', ['-T', binary], packages.folder);
+    const versions = [...symbols.matchAll(/\b(GLIBC|GLIBCXX|CXXABI|GCC)_([\d.]+)/g)];
+    expect(versions.length).toBeGreaterThan(20);
+    const newer = versions.filter(([, name = '', version = '']) => {
+      const wanted = version.split('.').map(Number);
+      const floor = FLOOR[name] ?? [];
+      const differs = wanted.findIndex((part, i) => part !== (floor[i] ?? 0));
+      return differs >= 0 && (wanted[differs] as number) > (floor[differs] ?? 0);
+    });
+    expect(newer.map(([text]) => text)).toEqual([]);
+    const dynamic = await succeed('readelf', ['-d', binary], packages.folder);
+    const needed = [...dynamic.matchAll(/\(NEEDED\).*\[(.+)\]/g)].map(([, library]) => library);
+    const known =
+      /^(libstdc\+\+\.so\.6|libgcc_s\.so\.1|lib[cm]\.so\.6|libpthread\.so\.0|ld-linux.*\.so\.\d)$/;
+    expect(needed.length).toBeGreaterThan(0);
+    expect(needed.filter((library) => !known.test(String(library)))).toEqual([]);
+  });
+
+  test('two builds in different folders are the same bytes', async () => {
+    const other = join(packages.folder, 'elsewhere/under-a-longer-name');
+    await mkdir(other, { recursive: true });
+    for (const name of ['native', 'binding.gyp', 'package.json']) {
+      await cp(join(packages.tree, name), join(other, name), { recursive: true });
+    }
+    await symlink(join(packages.tree, 'node_modules'), join(other, 'node_modules'));
+    await npm(['run', 'prebuild'], other);
+    const [first, second] = await Promise.all(
+      [packages.tree, other].map((tree) => readFile(binaryIn(tree))),
+    );
+    expect(first?.equals(second as Buffer)).toBe(true);
+    // Nor does it say where it was made.
+    for (const place of [packages.folder, process.cwd(), 'node-gyp']) {
+      expect([place, first?.includes(place)]).toEqual([place, false]);
+    }
   });
 });
 

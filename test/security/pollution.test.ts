@@ -3,7 +3,9 @@
  * it neither switches a check off nor brings an identity.
  */
 import https from 'node:https';
+import net from 'node:net';
 import { request, Agent as UndiciAgent } from 'undici';
+import { createConnection } from '../../lib/agents/http2';
 import { Agent } from '../../lib/agents/https';
 import { connector } from '../../lib/agents/undici';
 import {
@@ -46,6 +48,27 @@ async function polluted<T>(names: Record<string, unknown>, action: () => Promise
 
 const place = (server: NodeServer): ConnectionOptions => ({ host: '127.0.0.1', port: server.port });
 
+/** Runs the handshake over a socket; undefined when it is done. */
+function driven(connection: Connection, lower: net.Socket): Promise<Error | undefined> {
+  return within(
+    'handshake',
+    new Promise((resolve) => {
+      const advance = () => {
+        const result = connection.handshake();
+        const bytes = connection.drain();
+        if (bytes !== undefined) lower.write(bytes);
+        if (result.status === 'failed') resolve(result.error);
+        else if (result.status === 'done') resolve(undefined);
+      };
+      lower.on('data', (chunk) => {
+        connection.receive(chunk);
+        advance();
+      });
+      advance();
+    }),
+  );
+}
+
 /** The code of what a way of connecting fails with. */
 const WAYS: Readonly<Record<string, (server: NodeServer) => Promise<string | undefined>>> = {
   connect: async (server) => (await failure(connect(place(server)))).code,
@@ -54,6 +77,19 @@ const WAYS: Readonly<Record<string, (server: NodeServer) => Promise<string | und
     const asked = https.get({ host: '127.0.0.1', port: server.port, agent });
     const error = await within('error', new Promise((resolve) => asked.once('error', resolve)));
     return (error as AnyError).code;
+  },
+  http2: async (server) => {
+    const { port } = server;
+    const open = createConnection();
+    return (await failure(open({ protocol: 'https:', hostname: '127.0.0.1', port }))).code;
+  },
+  'a Connection': async (server) => {
+    const lower = net.connect(server.port, '127.0.0.1');
+    const connection = new Connection({ host: '127.0.0.1' });
+    const result = await driven(connection, lower);
+    connection.destroy();
+    lower.destroy();
+    return (result as AnyError | undefined)?.code;
   },
   undici: async (server) => {
     const dispatcher = new UndiciAgent({ connect: connector({}) });
@@ -71,8 +107,6 @@ const SWITCHES: [string, Record<string, unknown>][] = [
   ['ca', { ca: pki.untrustedServer.cert }],
   ['allowPartialTrustChain', { allowPartialTrustChain: true, ca: pki.untrustedServer.cert }],
   ['secureContext', { secureContext: createSecureContext({ ca: pki.untrustedServer.cert }) }],
-  // A name of our own, between TypeScript and the addon.
-  ['system, beside a ca', { system: true, base: {} }],
   ['all of them', { rejectUnauthorized: false, ca: pki.untrustedServer.cert, servername: '' }],
 ];
 
@@ -139,6 +173,17 @@ test('parts of inputs are not taken from there either', async () => {
     expect(() => new Credential({} as never)).toThrow();
     expect(shown({ credential: { cert, key } })).toContain('client ec256');
     expect(new Credential({ cert: rsa.cert, key: rsa.key }).subject).toContain('client rsa');
+  });
+});
+
+test("names of our own, between TypeScript and the addon, are nobody's either", async () => {
+  const names = { system: true, base: {}, schemes: ['x'], keys: [], providers: ['x'] };
+  await polluted(names, async () => {
+    // Not the one that connections of earlier tests have left.
+    const fresh = { ciphers: 'TLS_AES_128_GCM_SHA256' };
+    const socket = await secured(connect({ ...place(trusted), ...fresh, ca, cert, key }));
+    expect(socket.clientAuth.status).toBe('sent');
+    await hangUp(socket);
   });
 });
 

@@ -6,6 +6,7 @@ const root = join(__dirname, '../..');
 const documents = [
   'README.md',
   'CHANGELOG.md',
+  'SECURITY.md',
   ...['docs', 'docs/guides', 'docs/guides/clients'].flatMap(markdown),
 ];
 
