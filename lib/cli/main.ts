@@ -63,6 +63,8 @@ function reportUncaught(thrown: unknown): void {
 
 process.on('uncaughtException', reportUncaught);
 process.on('unhandledRejection', reportUncaught);
+// Whatever ends well ends by finish().
+process.once('beforeExit', () => reportUncaught(new Error('nothing more can come of this.')));
 // In place of Node's own words for it, which are several lines.
 process.removeAllListeners('warning');
 process.on('warning', ({ message }) => new Terminal().err(`tls-client-cert: warning: ${message}`));

@@ -129,3 +129,19 @@ test('what answers nothing at all', async () => {
   expect(stderr).toMatch(/\ntls-client-cert: 127\.0\.0\.1:\d+ closed the connection[^\n]+\n$/);
   await server.close();
 });
+
+test('a server that goes over to another protocol', async () => {
+  const server = await startNodeServer({
+    identity: pki.server,
+    onConnection: (socket) =>
+      void socket.once('data', () =>
+        socket.write(
+          'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n',
+        ),
+      ),
+  });
+  const { end, stdout, stderr } = await connect(`127.0.0.1:${server.port}`, ['-r', '/']);
+  expect({ end, stdout }).toEqual({ end: 4, stdout: '' });
+  expect(stderr).toMatch(/\ntls-client-cert: [^\n]+another protocol \(HTTP 101 [^\n]+\n$/);
+  await server.close();
+});

@@ -111,10 +111,16 @@ export async function fetchOver(
     request.setHeader(name, values.length === 1 ? (values[0] ?? '') : values);
   }
   const responded = once(request, 'response') as Promise<[IncomingMessage]>;
+  // Without a listener Node hangs up, and nothing more is heard of it.
+  const upgraded = once(request, 'upgrade').then(([response]) => {
+    const { statusCode, statusMessage } = response as IncomingMessage;
+    const message = `${authority} goes over to another protocol (HTTP ${statusCode} ${statusMessage}), and only HTTP/1.1 is spoken here. Leave the header Upgrade away, or talk to it without --request and a URL.`;
+    throw new CliError(ExitCode.protocol, 'CLI_HTTP_UPGRADE', message);
+  });
   if (body === 'stdin') process.stdin.pipe(request);
   else request.end(body);
   try {
-    const [response] = await responded;
+    const [response] = await Promise.race([responded, upgraded]);
     return new Received(response, include);
   } catch (error) {
     const { code = '', message } = error as NodeJS.ErrnoException;
