@@ -16,11 +16,6 @@ export interface Session {
   readonly terminal: Terminal;
   /** Aborts with Ctrl-C, shortly before the program ends. */
   readonly signal: AbortSignal;
-  /**
-   * Runs when the program is interrupted, before it ends: for what puts the terminal back as it was.
-   * Returns what takes it off again.
-   */
-  onInterrupt(restore: () => void): () => void;
 }
 
 /** Returns the exit code; nothing is {@link ExitCode.ok}. */
@@ -48,25 +43,16 @@ export function action<Flags extends object>(handler: Handler<Flags>) {
     const flags = command.optsWithGlobals() as Flags & GlobalFlags;
     const terminal = new Terminal(flags);
     const aborter = new AbortController();
-    const restores = new Set<() => void>();
     const end = async (code: ExitCode) => {
       terminal.moving?.clear();
       await finish(code);
     };
     process.once('SIGINT', () => {
-      for (const restore of restores) restore();
       aborter.abort(interrupted());
       reportError(terminal, interrupted(), flags);
       void end(ExitCode.interrupted);
     });
-    const session: Session = {
-      terminal,
-      signal: aborter.signal,
-      onInterrupt(restore) {
-        restores.add(restore);
-        return () => restores.delete(restore);
-      },
-    };
+    const session: Session = { terminal, signal: aborter.signal };
     try {
       const given = args.filter((arg) => arg !== undefined);
       await end((await handler(session, given, flags)) ?? ExitCode.ok);

@@ -3,7 +3,7 @@ import { action } from '../action';
 import { usageError } from '../cli-error';
 import { requestOf } from '../connect/http';
 import { type ConnectFlags, Talk } from '../connect/talk';
-import { addConnectionOptions } from '../connection-options';
+import { addConnectionOptions, inSeconds } from '../connection-options';
 import { addSecretOptions } from '../secret-options';
 import { parseTarget } from '../target';
 
@@ -33,7 +33,7 @@ export function registerConnect(program: Command): void {
     .option(
       '--wait <seconds>',
       'how long a question may stay open (default: as the server lets it)',
-      seconds,
+      inSeconds('--wait', 'positive'),
     )
     .optionsGroup('Request options:')
     .option(
@@ -63,10 +63,4 @@ export function registerConnect(program: Command): void {
 
 function collect(value: string, values: string[] = []): string[] {
   return [...values, value];
-}
-
-function seconds(text: string): number {
-  const value = text.trim() === '' ? Number.NaN : Number(text);
-  if (value > 0 && value <= (2 ** 31 - 1) / 1000) return value;
-  throw usageError(`"${text}" is no time: --wait takes seconds, for instance 30.`);
 }
