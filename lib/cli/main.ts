@@ -3,7 +3,7 @@ import type { CommanderError } from 'commander';
 import { CliError, usageError } from './cli-error';
 import { ExitCode } from './exit-codes';
 import { explain } from './explain';
-import { endQuietlyWithoutReader, finish } from './finish';
+import { finish, mindOutput } from './finish';
 import { reportError } from './report-error';
 import { Terminal } from './terminal';
 
@@ -21,7 +21,7 @@ function loadProgram() {
 }
 
 async function main(args: readonly string[]): Promise<void> {
-  endQuietlyWithoutReader();
+  mindOutput();
   try {
     await loadProgram().createProgram().parseAsync(args, { from: 'user' });
   } catch (thrown) {

@@ -197,7 +197,20 @@ test('a reader that goes early ends it without a word', async () => {
 
 test('so it is in the middle of what takes longer', async () => {
   const finish = JSON.stringify(join(dirname(cli.main), 'finish.js'));
-  const program = `require(${finish}).endQuietlyWithoutReader();
+  const program = `require(${finish}).mindOutput();
     setInterval(() => console.log('more'), 5)`;
   expect(await withoutReader(process.execPath, '-e', program)).toEqual({ end: '0', said: '' });
+});
+
+test('a result that cannot be written is no success', async () => {
+  const { end, said } = await new Promise<{ end: unknown; said: string }>((resolve) => {
+    const command = `"${process.execPath}" "${cli.main}" completion bash > /dev/full`;
+    execFile('sh', ['-c', command], (error, _, stderr) =>
+      resolve({ end: error?.code, said: stderr }),
+    );
+  });
+  expect({ end, said }).toEqual({
+    end: 1,
+    said: expect.stringMatching(/^tls-client-cert: The output cannot be written: ENOSPC[^\n]+\n$/),
+  });
 });
