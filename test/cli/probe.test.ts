@@ -270,6 +270,24 @@ test('a server that asks after the handshake is sent no certificate either', asy
   await server.stop();
 });
 
+test.each([
+  [
+    'hints before its answer',
+    'HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n',
+    204,
+  ],
+  ['the beginning of an answer, and no more', 'HTTP/1.', null],
+])('--path at a server that sends %s', async (_what, answer, status) => {
+  const server = await startNodeServer({
+    identity: pki.server,
+    requestCert: false,
+    onConnection: (socket) => void socket.once('data', () => socket.write(answer)),
+  });
+  const { http } = await probe(server.port, ['--path', '/', '--tls-min', '1.3', '--timeout', '1']);
+  expect(http).toEqual({ path: '/', status, problem: null });
+  await server.close();
+});
+
 test('versions below 1.2 are tried where they are let', async () => {
   const old = ['--tls-min', '1.0', '--ciphers', 'DEFAULT@SECLEVEL=0'];
   const args = ['-tls1_1', '-cipher', 'DEFAULT@SECLEVEL=0'];

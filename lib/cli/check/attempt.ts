@@ -5,9 +5,8 @@ import type { Credential } from '../../credential';
 import type { TLSSocket } from '../../tls-socket';
 import { CliError } from '../cli-error';
 import { explain } from '../explain';
+import { readAnswer, requestFor } from '../one-request';
 import { type Opened, openConnection } from '../open-connection';
-import { requestFor } from '../probe/http';
-import { readAnswer } from './http';
 import type { Look } from './look';
 
 /** What became of it. */

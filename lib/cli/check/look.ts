@@ -3,10 +3,9 @@
  */
 import type { CertificateRequest } from '../../certificate-request';
 import type { ConnectionFlags } from '../connection-options';
+import { readAnswer, requestFor } from '../one-request';
 import { openConnection } from '../open-connection';
-import { requestFor } from '../probe/http';
 import type { Target } from '../target';
-import { readAnswer } from './http';
 
 export interface Look {
   readonly target: Target;

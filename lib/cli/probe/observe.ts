@@ -4,10 +4,10 @@ import type { TLSSocket } from '../../tls-socket';
 import type { ClientCertCallback } from '../../types';
 import type { CliError } from '../cli-error';
 import type { ConnectionFlags } from '../connection-options';
+import { readAnswer, requestFor } from '../one-request';
 import { type Opened, type OpenOptions, openConnection } from '../open-connection';
 import type { Target } from '../target';
 import { connectionFacts, requestFacts, serverFacts } from './facts';
-import { requestFor, statusOf } from './http';
 import { Messages } from './messages';
 import type { ConnectionFacts, HttpFacts, RequestFacts, ServerFacts } from './report';
 import { NOT_ANSWERED, refusal, type Verdict, verdictOf, whatFollows } from './what-follows';
@@ -160,7 +160,11 @@ class Observation {
     const { server } = this.#look();
     const { insecure, timeout, servername } = this.#flags;
     const distrusted = path !== undefined && !server.trusted && !insecure;
-    const status = statusOf(socket);
+    const patience = path === undefined ? WATCH : timeout * 1000;
+    const status = readAnswer(socket, patience).then(
+      (answer) => (answer.is === 'answer' ? answer.status : null),
+      () => null,
+    );
     if (path !== undefined && !distrusted) {
       this.#pathSent = true;
       this.#options.tell(`Waiting for the answer to GET ${path}`);

@@ -1,7 +1,21 @@
 /**
- * One request, and as much of its answer as says whether a certificate was accepted.
+ * One request, and as much of its answer as says what the server makes of it.
  */
-import type { TLSSocket } from '../../tls-socket';
+import type { TLSSocket } from '../tls-socket';
+import type { Target } from './target';
+
+/** A GET that asks for nothing but this one answer. */
+export function requestFor(path: string, target: Target, servername: string | undefined): string {
+  const host = servername ?? (target.host.includes(':') ? `[${target.host}]` : target.host);
+  return [
+    `GET ${path.replace(/[^\x21-\x7e]/gu, encodeURIComponent)} HTTP/1.1`,
+    `Host: ${target.port === 443 ? host : `${host}:${target.port}`}`,
+    'User-Agent: tls-client-cert',
+    'Accept: */*',
+    'Connection: close',
+    '\r\n',
+  ].join('\r\n');
+}
 
 export type HttpAnswer =
   /** `body` is its beginning, where the status is an error: servers explain themselves there. */
