@@ -187,6 +187,16 @@ describe('without --try', () => {
           /^localhost:\d+ did not ask for a client certificate, so .*\n$/,
         ),
       });
+      const { end, stdout } = await check(sServer, [...identities('me.pem'), '--json']);
+      expect({ end, ...JSON.parse(stdout) }).toEqual({
+        end: 0,
+        format: 1,
+        target: `localhost:${sServer.port}`,
+        asked: null,
+        identities: [],
+        problems: [],
+        places: [expect.stringContaining('me.pem')],
+      });
     });
   });
 });

@@ -192,6 +192,7 @@ class Check {
       const problems = found.problems.map(problemRecord);
       const { places } = found;
       terminal.json({
+        format: 1,
         target: this.#target.authority,
         asked: null,
         identities: [],
