@@ -334,6 +334,16 @@ describe('in words', () => {
     expect(next === null).toBe(status <= 400);
   });
 
+  test('refused by HTTP for what can be seen from here', () => {
+    const reasons = [{ code: 'expired', message: 'It expired on May 1.' }] as const;
+    const verdict = { identity, certificate, sent: 'no', listed: true, chain: complete } as const;
+    const outcome = { is: 'denied', status: 400, bySsl: true } as const;
+    expect(saidBy(outcome, { ...verdict, reasons }, lists).next).toBe(
+      'It expired on May 1. Have Client Intermediate A2 issue a new one.',
+    );
+    expect(said(outcome).next).toMatch(/whether it still trusts that authority/);
+  });
+
   test('one that was not asked for', () => {
     expect(said({ is: 'not-asked', status: 204 })).toEqual({
       said: 'it did not ask for a certificate this time, and answered with HTTP 204',

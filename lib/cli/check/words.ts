@@ -178,13 +178,23 @@ function denied(status: number, bySsl: boolean, verdict: Judged, asked: Asked): 
   if (bySsl) {
     return {
       said: `refused: HTTP ${status}, the web server could not verify the certificate`,
-      next: unknown(verdict, asked),
+      next: renewal(verdict) ?? unknown(verdict, asked),
     };
   }
   return {
     said: `denied: HTTP ${status}. The certificate was taken, and whom it names is not let in`,
     next: `Ask the administrator to give ${holderOf(verdict.certificate)} access to this path.`,
   };
+}
+
+/** What makes a server refuse a certificate whose authority it trusts. */
+const OF_ITS_OWN = new Set<Reason['code']>(['expired', 'not-yet-valid', 'extended-key-usage']);
+
+/** HTTP does not tell what was wrong with a certificate; mostly it is to be seen from here, too. */
+function renewal(verdict: Judged): string | undefined {
+  const fault = verdict.reasons.find(({ code }) => OF_ITS_OWN.has(code));
+  if (fault === undefined) return undefined;
+  return `${against(fault, verdict)} Have ${commonName(verdict.certificate.issuer)} issue a new one.`;
 }
 
 /** The beginning of a sentence, where the chain may be what is wrong. */
