@@ -120,7 +120,7 @@ function portOf(digits: string, whole: string): number {
   const port = /^\d{1,5}$/.test(digits) ? Number(digits) : 0;
   if (port >= 1 && port <= 65535) return port;
   throw usageError(
-    `"${digits}" in "${shown(whole)}" is no port: it has to be a number from 1 to 65535.`,
+    `"${shown(digits)}" in "${shown(whole)}" is no port: it has to be a number from 1 to 65535.`,
   );
 }
 
@@ -144,5 +144,5 @@ function bad(text: string): CliError {
 
 /** Without a password that may be in it. */
 function shown(text: string): string {
-  return text.replace(/\/\/[^/?#]*@/, '//…@');
+  return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?[^/?#]*@/i, '$1…@');
 }

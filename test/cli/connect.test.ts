@@ -99,7 +99,7 @@ test.each([
   ['no file', ['--passphrase-file', 'nowhere'], 2, '--passphrase-file nowhere cannot be read'],
   ['both sources', ['--pin-file', 'x', '--pin-env', 'y'], 2, 'not both'],
   ['a header without HTTP', ['-H', 'a: b'], 2, '-H is for HTTP'],
-  ['no header', ['-r', '/', '-H', 'nonsense'], 2, 'is no header'],
+  ['no header', ['-r', '/', '-H', 'Auth secret'], 2, '-H "Auth…" is no header'],
   ['no path', ['-r', 'a b'], 2, 'is no path'],
   ['no data', ['-r', '/', '-d', '@nowhere'], 2, '--data @nowhere cannot be read'],
   ['HTTP/2', ['-r', '/', '--alpn', 'h2,http/1.1'], 2, 'leave h2 out'],

@@ -64,4 +64,5 @@ test.each([
 
 test('a password in what is refused is not shown', () => {
   expect(() => parseTarget('https://me:secret@host:x/')).toThrow('"https://…@host:x/"');
+  expect(() => parseTarget('me:secret@host')).toThrow('"…@host" in "…@host" is no port');
 });

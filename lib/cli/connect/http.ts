@@ -66,7 +66,9 @@ function headerOf(text: string): readonly [string, string] {
     http.validateHeaderValue(name, value);
     return [name, value];
   } catch (error) {
-    throw usageError(`-H "${text}" is no header. The form is "Name: value".`, error);
+    // What follows may be a secret.
+    const [shown = ''] = /^[^\s:]*/.exec(text) ?? [];
+    throw usageError(`-H "${shown}…" is no header. The form is "Name: value".`, error);
   }
 }
 
