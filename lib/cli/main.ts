@@ -45,7 +45,7 @@ function ofCommander({ code, exitCode, message }: CommanderError): CliError | un
     .replace(/^error: /, '')
     .replace(/\n/g, ' ')
     .trim();
-  const sentence = `${said.charAt(0).toUpperCase()}${said.slice(1)}${/[.)?]$/.test(said) ? '' : '.'}`;
+  const sentence = `${said.charAt(0).toUpperCase()}${said.slice(1)}${/[.?]$/.test(said) ? '' : '.'}`;
   return usageError(`${sentence} See tls-client-cert --help.`);
 }
 

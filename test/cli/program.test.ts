@@ -42,7 +42,7 @@ test('the help of every command fits into a narrow terminal', async () => {
 test.each([
   [['probe', '--nonsense', 'localhost'], "Unknown option '--nonsense'"],
   [['probe', '--inscure', 'localhost'], "Unknown option '--inscure' (Did you mean --insecure?)"],
-  [['porbe', 'localhost'], "Unknown command 'porbe' (Did you mean probe?)"],
+  [['porbe', 'localhost'], "Unknown command 'porbe' (Did you mean probe?). See"],
   [['probe'], "Missing required argument 'target'."],
   [['probe', 'localhost', '--tls-min', '2'], "argument '2' is invalid"],
   [['probe', 'localhost', '--timeout', 'soon'], '"soon" is no time'],
