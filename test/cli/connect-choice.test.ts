@@ -291,3 +291,19 @@ test('a request after the handshake takes stdin, and gives it back', () =>
       expect(server.output).not.toContain('\u001b[B');
     }),
   ));
+
+test('while it is answered, the time for the response stands still', () =>
+  withSServer({ ...required, requestCert: 'no', protocol: 'TLSv1.3' }, (server) => {
+    const target = `127.0.0.1:${server.port}`;
+    const args = ['connect', target, '-i', folder, '-r', '/x', '--timeout', '1.5'];
+    return withCliAt(cli, args, async (terminal) => {
+      await server.waitFor('GET /x');
+      server.type('c');
+      await terminal.shows('The server waits for the answer: 2 s');
+      await terminal.press('Enter');
+      await terminal.shows(`✔ ${QUESTION} client ec256`);
+      server.type('HTTP/1.0 204 No Content\r\n\r');
+      await terminal.shows('HTTP status: 204 No Content');
+      await server.stop();
+    });
+  }));

@@ -145,3 +145,12 @@ test('a server that goes over to another protocol', async () => {
   expect(stderr).toMatch(/\ntls-client-cert: [^\n]+another protocol \(HTTP 101 [^\n]+\n$/);
   await server.close();
 });
+
+test('what never answers', async () => {
+  const server = await startNodeServer({ identity: pki.server, onConnection: () => {} });
+  const target = `127.0.0.1:${server.port}`;
+  const { end, stderr } = await connect(target, ['-r', '/x', '--timeout', '0.5']);
+  expect(end).toBe(3);
+  expect(stderr).toContain(`\ntls-client-cert: ${target} did not answer GET /x within 0.5 s. `);
+  await server.close();
+});

@@ -92,15 +92,20 @@ export interface HttpResponse {
   write(output: NodeJS.WritableStream): Promise<void>;
 }
 
+/** Milliseconds by which the time for an answer is counted. */
+const TICK = 100;
+
 /**
  * Sends it and waits for the response's beginning.
  *
+ * @param timeout - Seconds for that, once all is sent. While a certificate is asked for, they do not count.
  * @throws CliError of the kind `protocol` where the answer is no HTTP; else what goes wrong with the connection.
  */
 export async function fetchOver(
   socket: TLSSocket,
   target: Target,
   { path, method, headers, body, include }: HttpRequest,
+  timeout: number,
 ): Promise<HttpResponse> {
   quietWhereAnswered(socket, () => false);
   const { host, port, authority } = target;
@@ -119,6 +124,19 @@ export async function fetchOver(
     const message = `${authority} goes over to another protocol (HTTP ${statusCode} ${statusMessage}), and only HTTP/1.1 is spoken here. Leave the header Upgrade away, or talk to it without --request and a URL.`;
     throw new CliError(ExitCode.protocol, 'CLI_HTTP_UPGRADE', message);
   });
+  let timer: NodeJS.Timeout | undefined;
+  let left = timeout * 1000;
+  const tick = () => {
+    if (socket.clientAuth.status === 'pending') return;
+    left -= TICK;
+    if (left > 0) return;
+    const message = `${authority} did not answer ${method} ${path} within ${timeout} s. Its log may say why; --timeout waits longer.`;
+    request.destroy(new CliError(ExitCode.unreachable, 'CLI_TIMEOUT', message));
+  };
+  const wait = () => {
+    timer = setInterval(tick, TICK);
+  };
+  request.once('finish', wait);
   if (body === 'stdin') process.stdin.pipe(request);
   else request.end(body);
   try {
@@ -133,6 +151,9 @@ export async function fetchOver(
       `What ${authority} answers is no HTTP/1.1 (${message}). Without --request and a URL, what it says is printed as it is.`,
       error,
     );
+  } finally {
+    request.off('finish', wait);
+    clearInterval(timer);
   }
 }
 

@@ -85,7 +85,7 @@ export class Talk {
       return;
     }
     this.#waitFor(`Waiting for the answer to ${request.method} ${request.path}`);
-    const response = await fetchOver(socket, this.#target, request);
+    const response = await fetchOver(socket, this.#target, request, this.#flags.timeout);
     this.#waitFor(undefined);
     tellIdentity();
     this.#tell(`HTTP status: ${response.status}`);
