@@ -86,3 +86,14 @@ describe.each([
     }),
   );
 });
+
+test('one that is not opened moves no column of the others', () =>
+  withSServer(required, (server) => {
+    const { certPath, keyPath } = pki.clients.ec256;
+    const sources = ['-i', 'me.p12', '-i', certPath, '-i', keyPath];
+    return withCliAt(cli, ['connect', `127.0.0.1:${server.port}`, ...sources], async (terminal) => {
+      await terminal.shows(/client ec256 +from Client CA A {2}until 20/);
+      await terminal.press('C-c');
+      expect((await terminal.ended()).status).toBe(130);
+    });
+  }));

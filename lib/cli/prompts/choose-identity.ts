@@ -96,7 +96,11 @@ function questionOf(fitting: readonly Candidate[]): string {
 /** In columns, where there is room for that. */
 function linesOf(candidates: readonly Candidate[], columns = 80): Map<Candidate, string> {
   const rows = candidates.map(({ identity }) => [shortName(identity), ...summaryOf(identity)]);
-  const widths = [0, 1, 2].map((i) => Math.max(...rows.map((row) => displayWidth(row[i] ?? ''))));
+  const widths = [0, 1, 2].map((i) => {
+    // The last cell of a row has all the room behind it.
+    const cells = rows.flatMap((row) => (i < row.length - 1 ? [row[i] ?? ''] : []));
+    return Math.max(0, ...cells.map(displayWidth));
+  });
   const lines = rows.map((row) =>
     columns < WIDE
       ? (row[0] ?? '')
