@@ -56,6 +56,6 @@ export function explainServer(failure: Failure, around: Circumstances): Explanat
 
 /** The end of what Node says of a name: `… is not in the cert's altnames: DNS:a, DNS:b`. */
 function namesOf(message: string): string {
-  const names = /.*(?:altnames|list|CN): (.*?)\.?$/s.exec(message)?.[1] ?? '';
+  const names = /^.*(?:altnames|list|CN): (.*?)\.?$/s.exec(message)?.[1] ?? '';
   return names === '' ? 'no name at all' : names;
 }

@@ -78,11 +78,12 @@ export function writeChecked(terminal: Terminal, checked: readonly Checked[]): v
     if (tried === undefined) continue;
     const { outcome, said } = tried;
     // The word that it begins with, where that tells how it went.
-    const [first = '', ...rest] = said.said.split(/(?<=^\w+)(?=:|$)/);
+    const first = /^\w+(?=:|$)/.exec(said.said)?.[0] ?? said.said;
+    const rest = said.said.slice(first.length);
     const next = said.next === null ? [] : ([['next', said.next]] as const);
     terminal.out();
     terminal.out(['as ', ...name(verdict)]);
-    writeFields(terminal, [['result', [styled(RESULT[outcome.is], first), ...rest]], ...next]);
+    writeFields(terminal, [['result', [styled(RESULT[outcome.is], first), rest]], ...next]);
   }
 }
 

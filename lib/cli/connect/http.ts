@@ -59,12 +59,12 @@ export function requestOf(target: Target, flags: RequestFlags): HttpRequest | un
 }
 
 function headerOf(text: string): readonly [string, string] {
-  const [, name, value] = /^([^\s:]+):[ \t]*(.*)$/.exec(text) ?? [];
+  const [, name, value] = /^([^\s:]+):(.*)$/s.exec(text) ?? [];
   try {
     if (name === undefined || value === undefined) throw new Error('no colon');
     http.validateHeaderName(name);
-    http.validateHeaderValue(name, value);
-    return [name, value];
+    http.validateHeaderValue(name, value.trim());
+    return [name, value.trim()];
   } catch (error) {
     // What follows may be a secret.
     const [shown = ''] = /^[^\s:]*/.exec(text) ?? [];
