@@ -22,6 +22,14 @@ export interface QuestionOwner {
   suspended(): void;
 }
 
+type Settled = ClientCertAnswer | typeof SUSPEND;
+
+/** Whom a promise tells; nobody any more once the question is over. */
+interface Waiter {
+  arrived: ((value: Settled) => void) | undefined;
+  failed: ((error: unknown) => void) | undefined;
+}
+
 /**
  * One request of a server's, put to the callback once, or again after `resume()`. It takes the
  * first answer and no other, and none after {@link cancel}.
@@ -35,6 +43,7 @@ export class Question {
   #over = false;
   #timer: NodeJS.Timeout | undefined;
   #suspension: Suspension | null = null;
+  #waiter: Waiter | undefined;
 
   /** @param timeout - Milliseconds for all attempts together; 0: no limit. */
   constructor(owner: QuestionOwner, timeout: number) {
@@ -85,23 +94,17 @@ export class Question {
     } else if (thenable) {
       this.#suspension = null;
       this.#startTimer();
-      // Through a promise of our own, which a foreign thenable cannot settle twice or call at once;
-      // and out of it again, so that what a listener throws is an uncaught exception as everywhere.
-      Promise.resolve(answer).then(
-        (value) => process.nextTick(() => this.#arrived(request, value, settle)),
-        (error) =>
-          process.nextTick(settle, { kind: 'failure', error: callbackError('rejected', error) }),
-      );
+      this.#waiter = {
+        arrived: (value) => this.#arrived(request, value, settle),
+        failed: (error) => settle({ kind: 'failure', error: callbackError('rejected', error) }),
+      };
+      wait(answer as PromiseLike<Settled>, this.#waiter);
     } else {
       settle(outcomeOf(answer));
     }
   }
 
-  #arrived(
-    request: CertificateRequest,
-    value: ClientCertAnswer | typeof SUSPEND,
-    settle: (outcome: Outcome) => void,
-  ): void {
+  #arrived(request: CertificateRequest, value: Settled, settle: (outcome: Outcome) => void): void {
     if (this.#over) return;
     if (value === SUSPEND) this.#suspend(request, settle);
     else settle(outcomeOf(value));
@@ -137,6 +140,10 @@ export class Question {
 
   #end(spentBy: string): void {
     this.#over = true;
+    if (this.#waiter !== undefined) {
+      this.#waiter.arrived = undefined;
+      this.#waiter.failed = undefined;
+    }
     clearTimeout(this.#timer);
     if (this.#suspension !== null) Suspension.expire(this.#suspension, spentBy);
   }
@@ -154,6 +161,19 @@ export class Question {
     // The socket keeps the process alive; where it is unref'd, this must not.
     this.#timer.unref();
   }
+}
+
+/**
+ * What it leaves at the promise holds on to `waiter` alone: a promise that is kept and never settles, of a dialog
+ * that nobody closes, is not to keep the connection with it.
+ */
+function wait(answer: PromiseLike<Settled>, waiter: Waiter): void {
+  // Through a promise of our own, which a foreign thenable cannot settle twice or call at once;
+  // and out of it again, so that what a listener throws is an uncaught exception as everywhere.
+  Promise.resolve(answer).then(
+    (value) => process.nextTick(() => waiter.arrived?.(value)),
+    (error) => process.nextTick(() => waiter.failed?.(error)),
+  );
 }
 
 function outcomeOf(answer: ClientCertAnswer | unknown): Outcome {
