@@ -20,7 +20,8 @@ export type SigningOutcome =
 
 /** One signature that a signer was asked for: the first outcome counts, and none after {@link cancel}. */
 export class Signing {
-  readonly #settled: (outcome: SigningOutcome) => void;
+  /** Until it is over: a signer's promise that never settles is not to keep the connection. */
+  #settled: ((outcome: SigningOutcome) => void) | undefined;
   readonly #signal = new LazySignal();
   #timer: NodeJS.Timeout | undefined;
   #over = false;
@@ -78,13 +79,15 @@ export class Signing {
 
   #settle(outcome: SigningOutcome): void {
     if (this.#over) return;
+    const settled = this.#settled;
     this.#end();
     if (outcome.kind === 'failure') this.#signal.abort(outcome.error);
-    this.#settled(outcome);
+    settled?.(outcome);
   }
 
   #end(): void {
     this.#over = true;
+    this.#settled = undefined;
     clearTimeout(this.#timer);
   }
 }

@@ -1,8 +1,9 @@
-/** What a question that is over is held by, and holds. */
+/** What a question or a signature that is over is held by. */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { CertificateRequest } from '../../lib/certificate-request';
 import { Question } from '../../lib/question';
+import { Signing } from '../../lib/signing';
 import type { ClientCertAnswer } from '../../lib/types';
 
 setFlagsFromString('--expose-gc');
@@ -31,5 +32,22 @@ async function alive(refs: readonly WeakRef<object>[]): Promise<number> {
 test('a promise that never settles keeps nothing of the connection that is gone', async () => {
   const kept = new Promise<ClientCertAnswer>(() => {});
   expect(await alive(ended(kept, (question) => question.cancel(new Error('gone'))))).toBe(0);
+  expect(kept).toBeDefined();
+});
+
+test("neither does a signer's", async () => {
+  const kept = new Promise<Uint8Array>(() => {});
+  const signer = { sign: () => kept };
+  const ended = () => {
+    const connection = { outcomes: 0 };
+    const signing = new Signing(() => {
+      connection.outcomes += 1;
+    });
+    const task = { signer, data: Buffer.of(), scheme: 'ed25519', subject: 'CN=x' } as const;
+    signing.begin(task, 60_000);
+    signing.cancel(new Error('gone'));
+    return [new WeakRef(connection)];
+  };
+  expect(await alive(ended())).toBe(0);
   expect(kept).toBeDefined();
 });
