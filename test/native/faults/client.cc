@@ -179,7 +179,8 @@ std::string Client::Settle(Step step, bool* again) {
       connection.shared_key().Answer("me", meeting_.shared_key);
       return "";
     case Step::kNewSession: {
-      const Bytes session = Armed([&] { return connection.TakeSession(); });
+      const SecretBytes session =
+          Armed([&] { return connection.TakeSession(); });
       if (!session.empty()) sessions_.push_back(session);
       return "";
     }

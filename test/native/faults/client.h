@@ -57,7 +57,7 @@ class Client {
   MemoryServer& server() { return server_; }
   int requests() const { return requests_; }
   int renegotiations() const { return renegotiations_; }
-  const std::vector<Bytes>& sessions() const { return sessions_; }
+  const std::vector<SecretBytes>& sessions() const { return sessions_; }
 
  private:
   std::string Live();
@@ -73,7 +73,7 @@ class Client {
   std::unique_ptr<Connection> connection_;
   std::optional<Failure> failure_;
   Bytes received_;
-  std::vector<Bytes> sessions_;
+  std::vector<SecretBytes> sessions_;
   int requests_ = 0;
   int renegotiations_ = 0;
 };

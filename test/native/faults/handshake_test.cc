@@ -290,7 +290,7 @@ TEST_CASE("faults: exported, and all that is known of a handshake") {
         client->Fail(made.failure());
         return "";
       }
-      Bytes expected(32);
+      SecretBytes expected(32);
       SSL_export_keying_material(client->server().ssl(), expected.data(), 32,
                                  "EXPORTER-test", 13, nullptr, 0, 1);
       if (made.value() != expected) return "another was exported";
