@@ -167,7 +167,7 @@ void Resume(const Parts& parts) {
   if (!session) return;
   REQUIRE(resumption.mark().has_value());
   REQUIRE(resumption.mark()->trust == self.trust);
-  const Bytes der = SerializeSession(session.get());
+  const SecretBytes der = SerializeSession(session.get());
   const SslSessionPointer again = ParseSession(der);
   REQUIRE(again != nullptr);
   REQUIRE(ReadSessionMark(again.get()).has_value());

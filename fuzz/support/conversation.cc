@@ -130,7 +130,7 @@ void Conversation::Connect(const Bytes& session) {
   options.post_handshake_auth = setting_.post_handshake;
   options.reselects = setting_.reselects;
   options.renegotiation_limit.count = setting_.renegotiations;
-  options.session = session;
+  options.session = SecretBytes(session.begin(), session.end());
   options.session_credential = CredentialOf(setting_.answer);
   options.session_declined = setting_.answer == 0;
   options.requires_client_cert = setting_.requires_client_cert;
@@ -210,8 +210,8 @@ Step Conversation::After(Step step) {
 // where Feed takes it from.
 void Conversation::Move() {
   if (Journal* journal = client_->journal()) {
-    for (const std::string& line : journal->TakeKeyLines()) {
-      tampering_->ClientKeyLine(line);
+    for (const SecretBytes& line : journal->TakeKeyLines()) {
+      tampering_->ClientKeyLine(std::string(line.begin(), line.end()));
     }
   }
   ByteQueue& outgoing = client_->outgoing();
@@ -267,9 +267,11 @@ bool Conversation::React() {
     case Step::kWantClientCert:
       Answer(setting_.answer);
       return true;
-    case Step::kNewSession:
-      sessions_.push_back(client_->TakeSession());
+    case Step::kNewSession: {
+      const SecretBytes session = client_->TakeSession();
+      sessions_.emplace_back(session.begin(), session.end());
       return true;
+    }
     case Step::kWantSignature:
       Sign(0);
       return true;

@@ -36,8 +36,14 @@ void* operator new(size_t size) {
   if (void* block = std::malloc(size == 0 ? 1 : size)) return block;
   throw std::bad_alloc();
 }
+void* operator new(size_t size, const std::nothrow_t&) noexcept {
+  return std::malloc(size == 0 ? 1 : size);
+}
 void operator delete(void* block) noexcept { Free(block); }
 void operator delete(void* block, size_t) noexcept { Free(block); }
+void operator delete(void* block, const std::nothrow_t&) noexcept {
+  Free(block);
+}
 
 namespace tls_client_cert::test {
 
