@@ -13,8 +13,9 @@ namespace {
 constexpr int kMostDepth = 24;
 constexpr uint8_t kConstructed = 0x20;
 
-// Any INTEGER of three to five bytes but RSA's exponent. Counts of two bytes
-// are small enough, and a key's or signature's numbers are longer.
+// Any INTEGER of three to eight bytes, which is what fits into a long, but
+// RSA's exponent. Counts of two bytes are small enough, and a key's or
+// signature's numbers are longer.
 bool HasLargeCount(BytesView der, int depth = 0) {
   const uint8_t* at = der.data;
   size_t left = der.size;
@@ -32,7 +33,7 @@ bool HasLargeCount(BytesView der, int depth = 0) {
     }
     if (size > left - header) size = left - header;
     const BytesView inside(at + header, size);
-    if (tag == V_ASN1_INTEGER && size >= 3 && size <= 5 &&
+    if (tag == V_ASN1_INTEGER && size >= 3 && size <= 8 &&
         !(size == 3 && inside.data[0] == 1 && inside.data[1] == 0 &&
           inside.data[2] == 1)) {
       return true;
