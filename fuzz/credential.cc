@@ -9,10 +9,10 @@
 #include "certificate_reader.h"
 #include "determinism.h"
 #include "key_reader.h"
-#include "openssl_memory.h"
 #include "parts.h"
 #include "require.h"
 #include "resumption.h"
+#include "target.h"
 #include "trust_store.h"
 #include "work_limit.h"
 #include "world.h"
@@ -173,7 +173,10 @@ void Resume(const Parts& parts) {
   REQUIRE(ReadSessionMark(again.get()).has_value());
 }
 
-void Execute(const Parts& parts) {
+}  // namespace
+
+void Execute(BytesView bytes) {
+  const Parts parts = ReadParts(bytes);
   const uint8_t mode = parts.mode % kModes;
   // Times are large numbers as well; with these nothing is hashed.
   const bool has_counts = mode != kTrust && mode != kResume;
@@ -204,21 +207,10 @@ void Execute(const Parts& parts) {
   }
 }
 
-}  // namespace
-
 }  // namespace tls_client_cert::fuzz
 
 extern "C" int LLVMFuzzerInitialize(int*, char***) {
   tls_client_cert::fuzz::TheWorld();
-  return 0;
-}
-
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace tls_client_cert::fuzz;  // NOLINT: of this function's
-  LeavingNothing([&] {
-    Execute(ReadParts({data, size}));
-    ERR_clear_error();
-  });
   return 0;
 }
 

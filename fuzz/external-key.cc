@@ -16,10 +16,10 @@
 #include "determinism.h"
 #include "external_key.h"
 #include "input.h"
-#include "openssl_memory.h"
 #include "require.h"
 #include "script_mutator.h"
 #include "shared_key.h"
+#include "target.h"
 #include "world.h"
 
 namespace tls_client_cert::fuzz {
@@ -490,7 +490,10 @@ void Machine::Perform(const Call& call) {
   ERR_clear_error();
 }
 
-void Execute(Input input) {
+}  // namespace
+
+void Execute(BytesView bytes) {
+  Input input(bytes);
   SeedRandomNumbers(1);
   Machine machine;
   for (int i = 0; i < kMostCalls && !input.empty(); i++) {
@@ -504,21 +507,10 @@ void Execute(Input input) {
   }
 }
 
-}  // namespace
-
 }  // namespace tls_client_cert::fuzz
 
 extern "C" int LLVMFuzzerInitialize(int*, char***) {
   tls_client_cert::fuzz::TheWorld();
-  return 0;
-}
-
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace tls_client_cert::fuzz;  // NOLINT: of this function's
-  LeavingNothing([&] {
-    Execute(Input({data, size}));
-    ERR_clear_error();
-  });
   return 0;
 }
 

@@ -1,11 +1,10 @@
 // A client's connection against a server that OpenSSL plays, and whose words
 // are changed on their way. The input is a Setting and a list of Instructions.
-#include <openssl/err.h>
 
 #include "asked_for.h"
 #include "conversation.h"
-#include "openssl_memory.h"
 #include "script_mutator.h"
+#include "target.h"
 
 namespace tls_client_cert::fuzz {
 
@@ -44,7 +43,10 @@ const Past& ThePast(int server) {
 
 bool IsAskedFor(uint8_t first) { return (first & 3) == 3; }
 
-void Execute(Input input) {
+}  // namespace
+
+void Execute(BytesView bytes) {
+  Input input(bytes);
   if (!input.empty() && IsAskedFor(input.rest().data[0])) {
     input.Byte();
     return AskFor(ReadParts(input.rest()));
@@ -65,22 +67,11 @@ void Execute(Input input) {
   conversation.Finish();
 }
 
-}  // namespace
-
 }  // namespace tls_client_cert::fuzz
 
 extern "C" int LLVMFuzzerInitialize(int*, char***) {
   tls_client_cert::fuzz::TheWorld();
   tls_client_cert::fuzz::ThePast(0);
-  return 0;
-}
-
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace tls_client_cert::fuzz;  // NOLINT: of this function's
-  LeavingNothing([&] {
-    Execute(Input({data, size}));
-    ERR_clear_error();
-  });
   return 0;
 }
 

@@ -7,9 +7,9 @@
 
 #include "distinguished_name.h"
 #include "handshake_log.h"
-#include "openssl_memory.h"
 #include "parts.h"
 #include "require.h"
+#include "target.h"
 #include "world.h"
 
 namespace tls_client_cert::fuzz {
@@ -78,7 +78,10 @@ void Schemes(const Parts& parts) {
            TLS1_3_VERSION);
 }
 
-void Execute(const Parts& parts) {
+}  // namespace
+
+void Execute(BytesView bytes) {
+  const Parts parts = ReadParts(bytes);
   switch (parts.mode % 4) {
     case 0:
       return Names(parts);
@@ -91,21 +94,10 @@ void Execute(const Parts& parts) {
   }
 }
 
-}  // namespace
-
 }  // namespace tls_client_cert::fuzz
 
 extern "C" int LLVMFuzzerInitialize(int*, char***) {
   tls_client_cert::fuzz::TheWorld();
-  return 0;
-}
-
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace tls_client_cert::fuzz;  // NOLINT: of this function's
-  LeavingNothing([&] {
-    Execute(ReadParts({data, size}));
-    ERR_clear_error();
-  });
   return 0;
 }
 

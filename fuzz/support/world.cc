@@ -1,7 +1,6 @@
 #include "world.h"
 
 #include <openssl/objects.h>
-#include <openssl/rsa.h>
 
 #include <cstring>
 #include <string>
@@ -120,31 +119,6 @@ Credential::Pointer ExternalCredential(const test::Identity& identity,
   auto made = Credential::Create(input);
   REQUIRE(made.ok());
   return made.value();
-}
-
-Bytes SignWith(EVP_PKEY* key, SignatureScheme scheme, BytesView data) {
-  const ErrorMark errors;
-  const int digest = DigestOfScheme(scheme);
-  const EvpMdCtxPointer ctx(EVP_MD_CTX_new());
-  EVP_PKEY_CTX* key_ctx = nullptr;
-  if (digest < 0 ||
-      EVP_DigestSignInit_ex(ctx.get(), &key_ctx,
-                            digest == NID_undef ? nullptr : OBJ_nid2sn(digest),
-                            nullptr, nullptr, key, nullptr) != 1) {
-    return {};
-  }
-  if (IsRsaPss(scheme)) {
-    EVP_PKEY_CTX_set_rsa_padding(key_ctx, RSA_PKCS1_PSS_PADDING);
-    EVP_PKEY_CTX_set_rsa_pss_saltlen(key_ctx, RSA_PSS_SALTLEN_DIGEST);
-  }
-  Bytes signature(static_cast<size_t>(EVP_PKEY_get_size(key)));
-  size_t size = signature.size();
-  if (EVP_DigestSign(ctx.get(), signature.data(), &size, data.data,
-                     data.size) != 1) {
-    return {};
-  }
-  signature.resize(size);
-  return signature;
 }
 
 }  // namespace tls_client_cert::fuzz

@@ -46,10 +46,6 @@ const World& TheWorld();
 Credential::Pointer ExternalCredential(const test::Identity& identity,
                                        std::vector<SignatureScheme> schemes);
 
-// As whoever has the key would, by a scheme's number alone. Empty when the key
-// cannot.
-Bytes SignWith(EVP_PKEY* key, SignatureScheme scheme, BytesView data);
-
 }  // namespace tls_client_cert::fuzz
 
 #endif  // TLS_CLIENT_CERT_FUZZ_WORLD_H_

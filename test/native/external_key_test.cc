@@ -6,7 +6,6 @@
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/params.h>
-#include <openssl/rsa.h>
 
 #include "pair.h"
 
@@ -43,27 +42,6 @@ Credential::Pointer ExternalOf(const Identity& identity,
   auto made = Credential::Create(input);
   REQUIRE(made.ok());
   return made.value();
-}
-
-// As whoever has the key would: by a scheme's number alone.
-Bytes SignWith(EVP_PKEY* key, SignatureScheme scheme, BytesView data) {
-  const int digest = DigestOfScheme(scheme);
-  const EvpMdCtxPointer ctx(EVP_MD_CTX_new());
-  EVP_PKEY_CTX* key_ctx = nullptr;
-  REQUIRE(
-      EVP_DigestSignInit_ex(ctx.get(), &key_ctx,
-                            digest == NID_undef ? nullptr : OBJ_nid2sn(digest),
-                            nullptr, nullptr, key, nullptr) == 1);
-  if (IsRsaPss(scheme)) {
-    EVP_PKEY_CTX_set_rsa_padding(key_ctx, RSA_PKCS1_PSS_PADDING);
-    EVP_PKEY_CTX_set_rsa_pss_saltlen(key_ctx, RSA_PSS_SALTLEN_DIGEST);
-  }
-  Bytes signature(static_cast<size_t>(EVP_PKEY_get_size(key)));
-  size_t size = signature.size();
-  REQUIRE(EVP_DigestSign(ctx.get(), signature.data(), &size, data.data,
-                         data.size) == 1);
-  signature.resize(size);
-  return signature;
 }
 
 // Signs what the client waits for.

@@ -7,6 +7,7 @@
 
 #include <utility>
 
+#include "error_stack.h"
 #include "require.h"
 
 namespace tls_client_cert::test {
@@ -267,6 +268,37 @@ std::vector<Bytes> ChainOf(const Identity& identity) {
   std::vector<Bytes> chain = {CertificateDer(identity.certificate.get())};
   for (const X509* link : identity.chain) chain.push_back(CertificateDer(link));
   return chain;
+}
+
+Bytes TrySigning(EVP_PKEY* key, SignatureScheme scheme, BytesView data) {
+  const ErrorMark errors;
+  const int digest = DigestOfScheme(scheme);
+  const EvpMdCtxPointer ctx(EVP_MD_CTX_new());
+  EVP_PKEY_CTX* key_ctx = nullptr;
+  if (digest < 0 ||
+      EVP_DigestSignInit_ex(ctx.get(), &key_ctx,
+                            digest == NID_undef ? nullptr : OBJ_nid2sn(digest),
+                            nullptr, nullptr, key, nullptr) != 1) {
+    return {};
+  }
+  if (IsRsaPss(scheme)) {
+    EVP_PKEY_CTX_set_rsa_padding(key_ctx, RSA_PKCS1_PSS_PADDING);
+    EVP_PKEY_CTX_set_rsa_pss_saltlen(key_ctx, RSA_PSS_SALTLEN_DIGEST);
+  }
+  Bytes signature(static_cast<size_t>(EVP_PKEY_get_size(key)));
+  size_t size = signature.size();
+  if (EVP_DigestSign(ctx.get(), signature.data(), &size, data.data,
+                     data.size) != 1) {
+    return {};
+  }
+  signature.resize(size);
+  return signature;
+}
+
+Bytes SignWith(EVP_PKEY* key, SignatureScheme scheme, BytesView data) {
+  Bytes signature = TrySigning(key, scheme, data);
+  REQUIRE(!signature.empty());
+  return signature;
 }
 
 }  // namespace tls_client_cert::test

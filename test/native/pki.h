@@ -10,6 +10,7 @@
 #include "bytes.h"
 #include "credential.h"
 #include "pointers.h"
+#include "signature_scheme.h"
 
 namespace tls_client_cert::test {
 
@@ -75,6 +76,10 @@ Bytes Pfx(const Identity& identity, const std::vector<X509*>& pool,
           const std::optional<std::string>& passphrase);
 
 Credential::Pointer CredentialOf(const Identity& identity);
+// As whoever has the key would, by a scheme's number alone; empty where the key
+// cannot.
+Bytes TrySigning(EVP_PKEY* key, SignatureScheme scheme, BytesView data);
+Bytes SignWith(EVP_PKEY* key, SignatureScheme scheme, BytesView data);
 // Leaf first, in DER: what a server should see of `identity`.
 std::vector<Bytes> ChainOf(const Identity& identity);
 

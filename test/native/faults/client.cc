@@ -1,38 +1,12 @@
 #include "client.h"
 
 #include <openssl/err.h>
-#include <openssl/rsa.h>
 
 #include <utility>
 
 #include "distinguished_name.h"
 
 namespace tls_client_cert::test::faults {
-
-namespace {
-
-// As whoever has the key would, and never short of memory.
-Bytes SignWith(EVP_PKEY* key, SignatureScheme scheme, BytesView data) {
-  const int digest = DigestOfScheme(scheme);
-  const EvpMdCtxPointer ctx(EVP_MD_CTX_new());
-  EVP_PKEY_CTX* key_ctx = nullptr;
-  REQUIRE(
-      EVP_DigestSignInit_ex(ctx.get(), &key_ctx,
-                            digest == NID_undef ? nullptr : OBJ_nid2sn(digest),
-                            nullptr, nullptr, key, nullptr) == 1);
-  if (IsRsaPss(scheme)) {
-    EVP_PKEY_CTX_set_rsa_padding(key_ctx, RSA_PKCS1_PSS_PADDING);
-    EVP_PKEY_CTX_set_rsa_pss_saltlen(key_ctx, RSA_PSS_SALTLEN_DIGEST);
-  }
-  Bytes signature(static_cast<size_t>(EVP_PKEY_get_size(key)));
-  size_t size = signature.size();
-  REQUIRE(EVP_DigestSign(ctx.get(), signature.data(), &size, data.data,
-                         data.size) == 1);
-  signature.resize(size);
-  return signature;
-}
-
-}  // namespace
 
 Client::Client(const Meeting& meeting)
     : meeting_(meeting),

@@ -77,6 +77,20 @@ class Explorer {
     return outcome;
   }
 
+  // How much there is that can fail.
+  size_t Count() {
+    // Twice: what is kept for the process is there by then.
+    for (int i = 0; i < 2; i++) {
+      const Outcome outcome = Run({});
+      INFO(Describe(outcome));
+      REQUIRE((!outcome.failure && outcome.wrong.empty()));
+    }
+    RecordStacks(true);
+    Run({});
+    RecordStacks(false);
+    return counted_;
+  }
+
   void Try(const Plan& plan) {
     CAPTURE(plan.first);
     CAPTURE(plan.all_from_then_on);
@@ -105,7 +119,6 @@ class Explorer {
   }
 
   size_t runs() const { return runs_; }
-  size_t counted() const { return counted_; }
   size_t failed() const { return failed_; }
   // Failures in which OpenSSL did not say that memory was short.
   const std::map<std::string, int>& vague() const { return vague_; }
@@ -130,16 +143,7 @@ void Explore(const std::string& name, const std::function<Outcome()>& scenario,
              size_t most) {
   CAPTURE(name);
   Explorer explorer(scenario);
-  // Twice: what is kept for the process is there by then.
-  for (int i = 0; i < 2; i++) {
-    const Outcome outcome = explorer.Run({});
-    INFO(Describe(outcome));
-    REQUIRE((!outcome.failure && outcome.wrong.empty()));
-  }
-  RecordStacks(true);
-  explorer.Run({});
-  RecordStacks(false);
-  const size_t count = explorer.counted();
+  const size_t count = explorer.Count();
   REQUIRE(count > 0);
   const std::vector<size_t> chosen = Chosen(count, most);
   for (const bool all : {false, true}) {
@@ -204,15 +208,7 @@ void ExploreApart(const std::string& name,
                   const std::function<Outcome()>& scenario) {
   CAPTURE(name);
   Explorer explorer(scenario);
-  for (int i = 0; i < 2; i++) {
-    const Outcome outcome = explorer.Run({});
-    INFO(Describe(outcome));
-    REQUIRE((!outcome.failure && outcome.wrong.empty()));
-  }
-  RecordStacks(true);
-  explorer.Run({});
-  RecordStacks(false);
-  const size_t count = explorer.counted();
+  const size_t count = explorer.Count();
   const std::vector<size_t> chosen = Chosen(count, kMost);
   size_t in_openssl = 0;
   size_t failed = 0;
