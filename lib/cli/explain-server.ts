@@ -1,5 +1,5 @@
 import { ExitCode } from './exit-codes';
-import type { Circumstances, Explanation, Failure } from './explain';
+import type { Circumstances, Explanation, Failure } from './explanation';
 
 /** Why a server is not trusted, in words, and what to do; `undefined` where a code says no such thing. */
 export function whyUntrusted(code: string, message?: string): string | undefined {

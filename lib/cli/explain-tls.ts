@@ -1,5 +1,5 @@
 import { ExitCode } from './exit-codes';
-import type { Circumstances, Explanation, Failure } from './explain';
+import type { Circumstances, Explanation, Failure } from './explanation';
 
 /** What a server says by an alert when it is about the client's certificate, and what to do. */
 const REFUSALS: Readonly<Record<string, string>> = {
