@@ -29,13 +29,17 @@ afterAll(() => {
   cli.remove();
 });
 
-/** Runs the program with a terminal of 80 columns; what it prints are the terminal's bytes. */
-function inTerminal(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+/**
+ * Runs the program with a terminal of 80 columns; what it prints are the terminal's bytes. Ctrl-C
+ * goes to the shell around it as well, which some shells would not survive: the trap keeps it.
+ */
+function inTerminal(args: readonly string[]) {
   const words = [process.execPath, cli.main, ...args].map((word) => `'${word}'`).join(' ');
-  const command = `stty cols 80; ${words}; echo "END:$?:$(stty -a | grep -o -- ' -\\?echo ')"`;
+  const end = `echo "END:$?:$(stty -a | grep -o -- ' -\\?echo ')"`;
+  const command = `trap : INT; stty cols 80; ${words}; ${end}`;
   const child = spawn('script', ['-qfc', command, '/dev/null'], {
     stdio: 'pipe',
-    env: { ...process.env, NO_COLOR: '1', TERM: 'xterm', ...env },
+    env: { ...process.env, SHELL: '/bin/sh', NO_COLOR: '1', TERM: 'xterm' },
     timeout: 15_000,
   });
   const forget = registerLeftover(async () => void child.kill('SIGKILL'));
