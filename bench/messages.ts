@@ -57,7 +57,7 @@ export type Direction = (typeof DIRECTIONS)[number];
 export const CLIENTS = ['node', 'ours', 'ours-stream'] as const;
 export type ClientKind = (typeof CLIENTS)[number];
 
-export const THROUGHPUT_DIRECTIONS = ['receive', 'send'] as const;
+export const THROUGHPUT_DIRECTIONS = ['receive', 'onread', 'send'] as const;
 export type ThroughputDirection = (typeof THROUGHPUT_DIRECTIONS)[number];
 
 /** HTTP clients, by whose connections: Node's own with a static certificate, or this package's. */

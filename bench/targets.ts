@@ -24,6 +24,8 @@ const FLOOR = 'C';
 export const TARGETS = [
   target('receive/node', 'receive', NODE, 0.7),
   target('receive/floor', 'receive', FLOOR, 1.2),
+  target('onread/node', 'receive into one buffer', NODE, undefined),
+  target('onread/floor', 'receive into one buffer', FLOOR, undefined),
   target('send/node', 'send', NODE, 0.75),
   target('send/floor', 'send', FLOOR, 1.25),
   target('requests/node', '1 KB and its echo, 50 connections', NODE, 0.8),

@@ -1,5 +1,6 @@
 /** Opening connections; what can be shared is made once, as a program that cares would do it. */
 import { createPrivateKey, type KeyObject, sign } from 'node:crypto';
+import type { OnReadOpts } from 'node:net';
 import tls from 'node:tls';
 import {
   type ClientCertCallback,
@@ -73,9 +74,13 @@ export function openers(setup: Setup): Record<HandshakeKind | SignerKind, () => 
 }
 
 /** The same connection by each client. What they share is made here, once. */
-export function openerOf(setup: Setup, kind: ClientKind): Opener {
+export function openerOf(
+  setup: Setup,
+  kind: ClientKind,
+  more: { onread?: OnReadOpts } = {},
+): Opener {
   const { serverCa: ca, clientCert: cert, clientKey: key } = setup.keys;
-  const to = { ...ADDRESS, port: setup.port };
+  const to = { ...ADDRESS, port: setup.port, ...more };
   if (kind === 'node') {
     const secureContext = tls.createSecureContext({ ...PARAMETERS, ca, cert, key });
     return (session) => tls.connect({ ...to, secureContext, session });

@@ -9,11 +9,22 @@ const PIECE = Buffer.alloc(64 * 1024);
 /** Of the one kind that this process measures. */
 let open: Opener | undefined;
 
+/** With the option `onread`: who is told of what is in the buffer. */
+let onRead: (count: number) => void = () => {};
+
+const ONREAD = {
+  buffer: Buffer.allocUnsafe(64 * 1024),
+  callback(count: number) {
+    onRead(count);
+    return true;
+  },
+};
+
 export async function measureThroughput(
   setup: Setup,
   { kind, direction, bytes }: ThroughputTask,
 ): Promise<TransferSample> {
-  open ??= openerOf(setup, kind);
+  open ??= openerOf(setup, kind, direction === 'onread' ? { onread: ONREAD } : {});
   const socket = await settled(open(), 'secureConnect');
   const failed = new Promise<never>((_, reject) => {
     socket.once('error', reject);
@@ -21,7 +32,7 @@ export async function measureThroughput(
   });
   const wall = process.hrtime.bigint();
   const cpu = process.cpuUsage();
-  const done = direction === 'receive' ? receive(socket, bytes) : send(socket, bytes);
+  const done = direction === 'send' ? send(socket, bytes) : receive(socket, bytes);
   await Promise.race([done, failed]);
   const { user, system } = process.cpuUsage(cpu);
   const seconds = Number(process.hrtime.bigint() - wall) / 1e9;
@@ -32,11 +43,12 @@ export async function measureThroughput(
 function receive(socket: Socket, bytes: number): Promise<void> {
   return new Promise((resolve, reject) => {
     let left = bytes;
-    socket.on('data', (chunk: Buffer) => {
-      left -= chunk.length;
+    onRead = (count) => {
+      left -= count;
       if (left === 0) resolve();
       else if (left < 0) reject(new Error('more than was asked for'));
-    });
+    };
+    socket.on('data', (chunk: Buffer) => onRead(chunk.length));
     socket.write(`source ${bytes}\n`);
   });
 }

@@ -10,11 +10,12 @@ import { requests } from './requests';
 import { resumeLatency } from './resume-latency';
 import { resumption } from './resumption';
 import { signers } from './signers';
-import { receive, send } from './throughput';
+import { onread, receive, send } from './throughput';
 import { tokens } from './tokens';
 
 export const PARTS = {
   receive,
+  onread,
   send,
   requests,
   handshakes,
@@ -35,6 +36,7 @@ export type PartName = keyof typeof PARTS;
 /** Those that measure the targets: what runs when nothing is named. */
 export const TARGET_PARTS: readonly PartName[] = [
   'receive',
+  'onread',
   'send',
   'requests',
   'handshakes',
