@@ -1,17 +1,18 @@
+import type { EventEmitter } from 'node:events';
 import { invalidArgType, outOfRange } from './errors';
 
 /** Milliseconds: Node's timers cannot count further. */
 export const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
-/** Goes off when nothing has touched it for a while, as the timeout of a `net.Socket` does. */
+/** Has its socket emit `'timeout'` when nothing has touched it for a while, as that of a `net.Socket` does. */
 export class IdleTimer {
   /** 0: off. */
   milliseconds = 0;
-  readonly #expired: () => void;
+  readonly #socket: EventEmitter;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(expired: () => void) {
-    this.#expired = expired;
+  constructor(socket: EventEmitter) {
+    this.#socket = socket;
   }
 
   /** @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`, where `net.Socket` throws them. */
@@ -30,10 +31,16 @@ export class IdleTimer {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.milliseconds = Math.min(milliseconds, LONGEST_TIMEOUT);
-    if (milliseconds > 0) this.#timer = setTimeout(this.#expired, this.milliseconds).unref();
+    if (milliseconds > 0) {
+      this.#timer = setTimeout(tell, this.milliseconds, this.#socket).unref();
+    }
   }
 
   touch(): void {
     this.#timer?.refresh();
   }
+}
+
+function tell(socket: EventEmitter): void {
+  socket.emit('timeout');
 }

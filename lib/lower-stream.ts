@@ -30,7 +30,7 @@ interface HasTimer {
 const LAST_WORDS_TIMEOUT = 1000;
 
 /** The stream below, from before it is connected to its close. */
-export class LowerStream {
+export class LowerStream implements TransportOwner {
   /** Undefined once the transport has taken what there was of it. */
   #stream: Duplex | undefined;
   readonly #connection: Connection;
@@ -148,20 +148,26 @@ export class LowerStream {
   }
 
   #chooseTransport(stream: Duplex): Transport {
-    const owner = this.#owner;
-    const listener: TransportOwner = {
-      received: () => owner.received(),
-      ended: () => {
-        this.#ended = true;
-        owner.ended();
-      },
-      failed: (error) => owner.failed(error),
-    };
     const { streamOnly, shared } = this.#options;
     const connection = this.#connection;
     return (
-      (streamOnly ? undefined : SocketTransport.over(stream, shared, connection, listener)) ??
-      new StreamTransport(stream, connection, listener)
+      (streamOnly ? undefined : SocketTransport.over(stream, shared, connection, this)) ??
+      new StreamTransport(stream, connection, this)
     );
+  }
+
+  // ---- what the transport tells
+
+  received(): void {
+    this.#owner.received();
+  }
+
+  ended(): void {
+    this.#ended = true;
+    this.#owner.ended();
+  }
+
+  failed(error: Error): void {
+    this.#owner.failed(error);
   }
 }

@@ -255,8 +255,11 @@ function rejectsByDefault(): boolean {
   return false;
 }
 
+/** Kept by each connection that offers none. */
+const NO_PROTOCOLS = new Uint8Array();
+
 function wireForm(protocols: ProtocolOptions['ALPNProtocols']): Uint8Array {
-  if (protocols === undefined || protocols === null) return new Uint8Array();
+  if (protocols === undefined || protocols === null) return NO_PROTOCOLS;
   if (!Array.isArray(protocols)) {
     if (typeof protocols === 'string') {
       throw invalidArgType(

@@ -1,12 +1,11 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { boundTo } from './bound';
 import { Connection } from './connection';
 import type { ConnectionListener } from './connection-result';
 import { invalidArgType, TLSClientCertError } from './errors';
 import { gaveUpError } from './failures';
 import { IdleTimer } from './idle-timer';
-import { LowerStream } from './lower-stream';
+import { LowerStream, type LowerStreamOwner } from './lower-stream';
 import { OnRead } from './on-read';
 import { type ConnectionOptions, checkSocketOptions } from './options';
 import { BELOW, type Below } from './socket-face';
@@ -43,7 +42,7 @@ export class TLSSocket extends SocketMachine<TLSSocket> {
   #renegotiating: ((error: Error | null) => void)[] = [];
   /** Of the transport, for whoever has read what came before. */
   #lostBy: Error | undefined;
-  readonly #idle = new IdleTimer(() => this.emit('timeout'));
+  readonly #idle = new IdleTimer(this);
 
   private constructor(open: () => Duplex, options: ConnectionOptions) {
     checkSocketOptions(options);
@@ -58,32 +57,10 @@ export class TLSSocket extends SocketMachine<TLSSocket> {
     this[CONNECTION] = new Connection(options, new TLSSocket.#Listener(this));
     this[CONNECTION].diagnostics.source = this;
     const stream = this.#opened(open);
-    this.lower = new LowerStream(
-      stream,
-      this[CONNECTION],
-      boundTo(this[CONNECTION].scope, {
-        connected: () => {
-          this.phase = 'handshake';
-          this.touch();
-          this.advance();
-        },
-        received: () => {
-          this.exhausted = false;
-          this.touch();
-          this.turn();
-        },
-        ended: () => {
-          this.exhausted = false;
-          this[CONNECTION].receiveEnd();
-          this.advance();
-          // What came before the end is still to be read, but by nobody in a hurry.
-          if (this[CONNECTION].waiting) this[CONNECTION].giveUpQuestion(this.disconnected());
-        },
-        vanished: () => this.#lost(),
-        failed: (error: Error) => this.#lost(error),
-      }),
-      { shared: options.socket != null, streamOnly: options.transport === 'stream' },
-    );
+    this.lower = new LowerStream(stream, this[CONNECTION], new TLSSocket.#Below(this), {
+      shared: options.socket != null,
+      streamOnly: options.transport === 'stream',
+    });
     // After our own listeners, which a throwing one of the caller's must not cut off.
     if ((stream as Partial<Socket>).connecting) {
       for (const name of CONNECT_EVENTS) {
@@ -154,6 +131,59 @@ export class TLSSocket extends SocketMachine<TLSSocket> {
       this.#socket.#renegotiated();
     }
   };
+
+  /** What becomes of the stream below, in the socket's context: whoever tells may be in another. */
+  static readonly #Below = class implements LowerStreamOwner {
+    readonly #socket: TLSSocket;
+
+    constructor(socket: TLSSocket) {
+      this.#socket = socket;
+    }
+
+    connected(): void {
+      this.#run(this.#socket.#connected);
+    }
+
+    received(): void {
+      this.#run(this.#socket.#received);
+    }
+
+    ended(): void {
+      this.#run(this.#socket.#ended);
+    }
+
+    vanished(): void {
+      this.#run(this.#socket.#lost);
+    }
+
+    failed(error: Error): void {
+      this.#run(this.#socket.#lost, error);
+    }
+
+    #run<Args extends unknown[]>(what: (...args: Args) => void, ...args: Args): void {
+      this.#socket[CONNECTION].scope.runInAsyncScope(what, this.#socket, ...args);
+    }
+  };
+
+  #connected(): void {
+    this.phase = 'handshake';
+    this.touch();
+    this.advance();
+  }
+
+  #received(): void {
+    this.exhausted = false;
+    this.touch();
+    this.turn();
+  }
+
+  #ended(): void {
+    this.exhausted = false;
+    this[CONNECTION].receiveEnd();
+    this.advance();
+    // What came before the end is still to be read, but by nobody in a hurry.
+    if (this[CONNECTION].waiting) this[CONNECTION].giveUpQuestion(this.disconnected());
+  }
 
   // ---- renegotiation
 
