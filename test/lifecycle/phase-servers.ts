@@ -8,10 +8,39 @@ import { loadPki } from '../support/pki';
 import { startPythonServer } from '../support/python-server';
 import type { PhasePorts } from './phases';
 
+/** Bytes. */
+export const SENT_LATER = 300_000;
+
+/** What is done to connections once somebody says `go`: while their client is blocked, for instance. */
+class Plans {
+  readonly #plans = new Map<net.Socket, () => void>();
+
+  add(socket: net.Socket, plan: () => void): void {
+    this.#plans.set(socket, plan);
+    socket.once('close', () => this.#plans.delete(socket));
+  }
+
+  go(): void {
+    for (const plan of this.#plans.values()) plan();
+    this.#plans.clear();
+  }
+}
+
 /** What a client may say as its first line to the `tls` server, which echoes all else. */
-const COMMANDS: Readonly<Record<string, (socket: TLSSocket) => void>> = {
-  deaf: (socket) => socket.pause(),
-  hold: () => {},
+const COMMANDS: Readonly<Record<string, (socket: TLSSocket, plans: Plans) => void>> = {
+  deaf: (socket, plans) => {
+    socket.pause();
+    plans.add(socket, () => countFor(socket));
+  },
+  hold: (socket, plans) => plans.add(socket, () => socket.end()),
+  'send later': (socket, plans) => {
+    plans.add(socket, () => socket.end(Buffer.alloc(SENT_LATER, 'pattern')));
+  },
+  'cut later': (socket, plans) => plans.add(socket, () => socket.destroy()),
+  go: (socket, plans) => {
+    plans.go();
+    socket.end('gone');
+  },
   end: (socket) => socket.end(),
   renegotiate: (socket) => {
     socket.renegotiate({ requestCert: true, rejectUnauthorized: false }, () => {});
@@ -23,14 +52,23 @@ function echo(socket: TLSSocket): void {
   socket.on('data', (chunk) => socket.write(chunk)).on('end', () => socket.end());
 }
 
-function obey(socket: TLSSocket): void {
+/** Tells how much came, at its end. */
+function countFor(socket: TLSSocket): void {
+  let count = 0;
+  socket.on('data', (chunk) => {
+    count += chunk.length;
+  });
+  socket.once('end', () => socket.end(String(count))).resume();
+}
+
+function obey(socket: TLSSocket, plans: Plans): void {
   const endAtOnce = () => socket.end();
   socket.once('end', endAtOnce);
   socket.once('data', (line: Buffer) => {
     socket.off('end', endAtOnce);
     const command = COMMANDS[String(line).trim()];
     if (command !== undefined) {
-      command(socket);
+      command(socket, plans);
       return;
     }
     socket.write(line);
@@ -46,18 +84,22 @@ export interface PhaseServers {
 }
 
 export async function startPhaseServers(): Promise<PhaseServers> {
-  const { server: identity } = loadPki();
+  const { server: identity, clientCaA } = loadPki();
+  const plans = new Plans();
   const [tls, python, silent] = await Promise.all([
     startNodeServer({
       identity,
       allowHalfOpen: true,
       // A resumed session asks nothing.
       secureOptions: constants.SSL_OP_NO_SESSION_RESUMPTION_ON_RENEGOTIATION,
-      onConnection: obey,
+      onConnection: (socket) => obey(socket, plans),
     }),
-    startPythonServer({ identity }),
+    startPythonServer({ identity, clientCa: clientCaA.certPath }),
     // It accepts, and says nothing.
-    startRawServer((socket) => socket.resume().on('end', () => socket.destroy())),
+    startRawServer((socket) => {
+      socket.resume().on('end', () => socket.destroy());
+      plans.add(socket, () => socket.resetAndDestroy());
+    }),
   ]);
   // The ClientHello gets through, and nothing behind it.
   const mute = await startRawServer((socket) => {

@@ -20,7 +20,7 @@ export const PHASES = {
   signing: { server: 'tls', waitsFor: 'signature' },
   'signing on TLS 1.2': { server: 'tls', maxVersion: 'TLSv1.2', waitsFor: 'signature' },
   open: { server: 'tls' },
-  // More than all buffers on the way take.
+  // TOO_MUCH, most of it unwritten.
   writing: { server: 'tls', command: 'deaf' },
   'asked later': { server: 'python', command: 'ask', waitsFor: 'answer' },
   'signing later': { server: 'python', command: 'ask', waitsFor: 'signature' },
@@ -40,6 +40,9 @@ export type PhaseName = keyof typeof PHASES;
 export const PHASE_NAMES = Object.keys(PHASES) as PhaseName[];
 
 export const ASKING_PHASES = PHASE_NAMES.filter((name) => 'waitsFor' in PHASES[name]);
+
+/** Bytes: more than all buffers on the way take. */
+export const TOO_MUCH = 8 * 1024 * 1024;
 
 /** The ports of the servers, as children get them: JSON. */
 export type PhasePorts = Readonly<Record<Phase['server'], number>>;

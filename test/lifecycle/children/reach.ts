@@ -1,14 +1,14 @@
 /** Brings a connection into a phase. What the children of all life-cycle and leak tests begin with. */
+import { sign } from 'node:crypto';
 import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
-import { type ConnectionOptions, connect, type TLSSocket } from '../../../lib/index';
-import { PHASES, type Phase, type PhaseName, type PhasePorts } from '../phases';
+import { type ConnectionOptions, connect, type Signer, type TLSSocket } from '../../../lib/index';
+import { PHASES, type Phase, type PhaseName, type PhasePorts, TOO_MUCH } from '../phases';
 import { credential, to } from './client';
-import { waits } from './signing';
 
 export interface Reached {
   readonly socket: TLSSocket;
-  /** Gives what the phase waits for, if it is the answer. */
+  /** Gives the answer or the signature that the phase waits for. */
   answer(): void;
 }
 
@@ -17,8 +17,8 @@ export interface ReachOptions extends ConnectionOptions {
   readonly onAsked?: (signal: AbortSignal) => void;
 }
 
-/** Shared, for what counts is that it waits. More than the kernel takes. */
-const MUCH = Buffer.alloc(8 * 1024 * 1024, 'unwritten');
+/** Shared, for what counts is that it waits. */
+const MUCH = Buffer.alloc(TOO_MUCH, 'unwritten');
 
 /** Resolves when the connection is in the phase; it stays there. Errors of the socket are not told. */
 export async function reach(
@@ -35,10 +35,13 @@ export async function reach(
   const question = new Promise<void>((resolve) => {
     asked = resolve;
   });
-  const signer = waits((signal) => {
-    onAsked(signal);
-    asked();
-  });
+  const signer: Signer = {
+    sign: async (data, _scheme, { signal }) => {
+      onAsked(signal);
+      asked();
+      return sign('sha256', data, (await given).key);
+    },
+  };
   const socket: TLSSocket = connect({
     ...to(ports[phase.server]),
     // Of those who wait for good.

@@ -29,7 +29,7 @@ run(`
 async function outcome(options: object): Promise<object> {
   const socket: TLSSocket = connect(options);
   let read = '';
-  let failure: (Error & { code?: string }) | undefined;
+  let failure: NodeJS.ErrnoException | undefined;
   socket.on('data', (chunk) => {
     read += chunk;
     if (read === 'hello') socket.end();
