@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { binding, type FailureRecord, type NativeConnection, Step } from './binding';
 import { isAuthenticated, requiredError } from './client-auth';
 import { ESTABLISHED, NATIVE } from './connection-facts';
@@ -49,7 +50,7 @@ export class Connection extends ConnectionMachine {
 
   /** Ciphertext from the peer, in pieces of any size. It is copied. */
   receive(ciphertext: Uint8Array): void {
-    if (!(ciphertext instanceof Uint8Array)) {
+    if (!types.isUint8Array(ciphertext)) {
       throw invalidArgType('ciphertext', 'an instance of Uint8Array', ciphertext);
     }
     this[NATIVE]?.receive(ciphertext);
@@ -170,7 +171,7 @@ export class Connection extends ConnectionMachine {
    * @throws {@link TLSClientCertError} `ERR_STREAM_WRITE_AFTER_END`: `shutdown()` is done.
    */
   write(plaintext: Uint8Array): ConnectionResult {
-    if (!(plaintext instanceof Uint8Array)) {
+    if (!types.isUint8Array(plaintext)) {
       throw invalidArgType('plaintext', 'an instance of Uint8Array', plaintext);
     }
     if (this.#shutDown && this[NATIVE] !== null && this.error === undefined) {
@@ -236,7 +237,7 @@ export class Connection extends ConnectionMachine {
 }
 
 function checkRoom(room: unknown): asserts room is Uint8Array {
-  if (room instanceof Uint8Array) return;
+  if (types.isUint8Array(room)) return;
   throw invalidArgType('target', 'an instance of Uint8Array, or a function that gives one', room);
 }
 

@@ -1,4 +1,5 @@
 import type { OnReadOpts } from 'node:net';
+import { types } from 'node:util';
 import { invalidArgType } from './errors';
 import { RECORD_SIZE } from './gather';
 
@@ -23,7 +24,7 @@ export class OnRead {
       throw invalidArgType('options.onread', 'of type object', onread);
     }
     const { buffer, callback } = onread as Partial<OnReadOpts>;
-    if (!(buffer instanceof Uint8Array) && typeof buffer !== 'function') {
+    if (!types.isUint8Array(buffer) && typeof buffer !== 'function') {
       throw invalidArgType(
         'options.onread.buffer',
         'an instance of Uint8Array, or a function that gives one',
@@ -42,7 +43,7 @@ export class OnRead {
       const { buffer } = this.#options;
       const next: unknown = typeof buffer === 'function' ? buffer() : buffer;
       // When there is nothing new, the one before stays in use.
-      if (next instanceof Uint8Array) this.#buffer = next;
+      if (types.isUint8Array(next)) this.#buffer = next;
       this.#delivered = false;
     }
     // Without room nothing would ever come; it may also have been transferred away.

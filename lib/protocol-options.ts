@@ -4,6 +4,7 @@
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import tls, { type PeerCertificate } from 'node:tls';
+import { types } from 'node:util';
 import { toBytes } from './bytes';
 import type { SecureContextOptions } from './context-options';
 import { Credential } from './credential';
@@ -226,7 +227,7 @@ function checkTypes(options: ProtocolOptions): void {
   if (minDHSize !== undefined && minDHSize !== null && !(minDHSize > 0)) {
     throw outOfRange('options.minDHSize', '> 0', minDHSize);
   }
-  if (session !== undefined && session !== null && !(session instanceof Uint8Array)) {
+  if (session !== undefined && session !== null && !types.isUint8Array(session)) {
     throw invalidArgType('options.session', 'an instance of Buffer or Uint8Array', session);
   }
   if (

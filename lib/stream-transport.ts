@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { types } from 'node:util';
 import type { Connection } from './connection';
 import { invalidArgType } from './errors';
 import { type Flushed, type Transport, type TransportOwner, UNREAD_LIMIT } from './transport';
@@ -18,7 +19,7 @@ export class StreamTransport implements Transport {
     this.#stream = stream;
     this.#connection = connection;
     stream.on('data', (chunk: unknown) => {
-      if (chunk instanceof Uint8Array) {
+      if (types.isUint8Array(chunk)) {
         connection.receive(chunk);
         owner.received();
       } else {

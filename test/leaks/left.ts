@@ -9,6 +9,9 @@ export const HEAP_MARGIN = 1_500;
  */
 export const RSS_MARGIN = 40_000;
 
+/** A guard against what hangs, and no measure: others may want the machine. */
+const PATIENCE = 240_000;
+
 /** Live objects, and how much heap, external memory and RSS grew after the warm-up, in KiB. */
 export interface Left {
   readonly connections: number;
@@ -25,7 +28,7 @@ export async function measureLeft(
   { flags = [], ...options }: ChildOptions = {},
 ): Promise<Left> {
   const child = await runChild(`../../leaks/children/${name}`, args, {
-    timeout: 60_000,
+    timeout: PATIENCE,
     ...options,
     flags: ['--expose-gc', ...flags],
   });

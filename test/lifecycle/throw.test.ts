@@ -1,4 +1,5 @@
 /** What a listener throws is an uncaught exception as with any emitter, and the socket survives. */
+import { PROTOCOLS } from '../support/client';
 import { startNodeServer } from '../support/node-server';
 import { loadPki } from '../support/pki';
 import { runChild } from './run-child';
@@ -28,3 +29,15 @@ test.each([
   });
   await server.close();
 });
+
+test.each(PROTOCOLS)(
+  "thrown in 'secureConnect' behind a late signature, %s",
+  async (maxVersion) => {
+    const server = await startNodeServer({ identity: loadPki().server, maxVersion });
+    const place = "'secureConnect'";
+    const result = await runChild('throw-child', [place, server.port, 'signed']);
+    const lines = [`uncaughtException from ${place}`, REGULAR];
+    expect(result).toEqual({ end: 0, lines, errors: '' });
+    await server.close();
+  },
+);

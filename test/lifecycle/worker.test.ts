@@ -1,52 +1,48 @@
-/** Worker threads: each loads the addon for itself, and may be terminated at any time. */
-import { type NodeServer, startNodeServer } from '../support/node-server';
-import { loadPki } from '../support/pki';
-import { startPythonServer } from '../support/python-server';
+/** Worker threads: each loads the addon for itself, and may end or be terminated at any time. */
+import { PROTOCOLS } from '../support/client';
+import { type PhaseServers, startPhaseServers } from './phase-servers';
+import { PHASE_NAMES } from './phases';
 import { runChild } from './run-child';
 
-let server: NodeServer;
+let servers: PhaseServers;
 beforeAll(async () => {
-  server = await startNodeServer({ identity: loadPki().server });
+  servers = await startPhaseServers();
 });
-afterAll(() => server.close());
+afterAll(() => servers.close());
 
-test.each(['connecting', 'suspended', 'open'])('terminated while %s, many times', async (phase) => {
-  const result = await runChild('worker-child', ['terminate', server.port, phase]);
-  expect(result).toEqual({ end: 0, lines: ['terminated', 'true'], errors: '' });
-});
-
-test('terminated while asked later, many times', async () => {
-  const asking = await startPythonServer({ identity: loadPki().server });
-  const result = await runChild('worker-child', [
-    'terminate',
-    asking.port,
-    'asked later',
-    server.port,
-  ]);
-  await asking.stop();
-  expect(result).toEqual({ end: 0, lines: ['terminated', 'true'], errors: '' });
-});
+test.each(PHASE_NAMES)(
+  'workers end in each way, and the process at last, while %s',
+  async (phase) => {
+    const result = await runChild('worker-child', ['ends', servers.json, phase]);
+    expect(result).toEqual({
+      end: 7,
+      lines: ['"there" terminated', '"there" 3', '"there" 1', '"there" 0', 'true', 'there'],
+      errors: '',
+    });
+  },
+);
 
 test('terminated in the middle of many handshakes', async () => {
-  const result = await runChild('worker-child', ['storm', server.port], { timeout: 60_000 });
+  const result = await runChild('worker-child', ['storm', servers.json], { timeout: 60_000 });
   expect(result).toEqual({ end: 0, lines: ['terminated'], errors: '' });
 }, 70_000);
 
-test('two workers at once', async () => {
-  const result = await runChild('worker-child', ['parallel', server.port]);
-  expect(result).toEqual({ end: 0, lines: ['{"good":25} {"good":25}'], errors: '' });
-});
-
-test('a worker loads the addon first, then the main thread, then another worker', async () => {
-  const result = await runChild('worker-child', ['worker first', server.port]);
-  expect(result).toEqual({
-    end: 0,
-    lines: ['{"good":1}', 'true', '{"good":1}', 'true'],
-    errors: '',
+describe.each(['answered', 'signed'])('%s', (how) => {
+  test.each(PROTOCOLS)('two workers and the main thread at once, %s', async (protocol) => {
+    const result = await runChild('worker-child', ['parallel', servers.json, how, protocol]);
+    expect(result).toEqual({
+      end: 0,
+      lines: ['{"good":25} 0', '{"good":25} 0', '25'],
+      errors: '',
+    });
   });
 });
 
-test.each(['suspended', 'open'])('the process exits while a worker is %s', async (phase) => {
-  const result = await runChild('worker-child', ['exit', server.port, phase]);
-  expect(result).toEqual({ end: 7, lines: [], errors: '' });
+test('a worker loads the addon first, then the main thread, then another worker', async () => {
+  const result = await runChild('worker-child', ['worker first', servers.json]);
+  expect(result).toEqual({
+    end: 0,
+    lines: ['{"good":1} 0', 'true', '{"good":1} 0', 'true'],
+    errors: '',
+  });
 });

@@ -1,6 +1,7 @@
 /**
  * Asking for PINs: what the callback is told, and what its answer is taken for.
  */
+import { types } from 'node:util';
 import { describe, messageOf, TLSClientCertError } from '../../errors';
 import { unlessAborted } from '../unless-aborted';
 import { pinError, tokenName } from './failures';
@@ -108,7 +109,7 @@ function bytesOf(answer: unknown): Uint8Array | undefined {
     encoded.fill(0);
     return pin;
   }
-  if (!(answer instanceof Uint8Array)) {
+  if (!types.isUint8Array(answer)) {
     // A number may be a PIN that has lost the zeros in front of it.
     const error = new TypeError(
       'The callback "pin" must answer with the PIN as a string or a Uint8Array, or with null for ' +

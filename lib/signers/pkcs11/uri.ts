@@ -1,7 +1,7 @@
 /**
  * `pkcs11:` URIs (RFC 7512).
  */
-import { inspect } from 'node:util';
+import { inspect, types } from 'node:util';
 import { invalidArgType, TLSClientCertError } from '../../errors';
 import { decoded, encodedBytes, encodedText } from './percent';
 
@@ -207,7 +207,7 @@ function check(attributes: Readonly<Pkcs11UriAttributes>): void {
   if (slotId !== undefined && (!Number.isSafeInteger(slotId) || slotId < 0)) {
     throw fault('slot-id', 'value', 'must be a number');
   }
-  if (id !== undefined && !(id instanceof Uint8Array)) throw fault('id', 'value', 'must be bytes');
+  if (id !== undefined && !types.isUint8Array(id)) throw fault('id', 'value', 'must be bytes');
   for (const [written, name] of Object.entries({ ...PATH_NAMES, ...QUERY_NAMES })) {
     const value = attributes[name];
     if (name === 'id' || name === 'slotId' || value === undefined) continue;
@@ -226,7 +226,7 @@ function write(
   return Object.entries(names).flatMap(([written, name]) => {
     const value = attributes[name];
     if (value === undefined) return [];
-    if (value instanceof Uint8Array) return [`${written}=${encodedBytes(value)}`];
+    if (types.isUint8Array(value)) return [`${written}=${encodedBytes(value)}`];
     return [`${written}=${encodedText(String(value), characters)}`];
   });
 }

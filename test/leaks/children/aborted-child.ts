@@ -1,50 +1,36 @@
 /** Opens and aborts many connections in one phase; prints what is left of them. */
-import { once } from 'node:events';
-import { connect, createSecureContext, type TLSSocket } from '../../../lib/index';
-import { credential, to } from '../../lifecycle/children/client';
+import { reach } from '../../lifecycle/children/reach';
+import type { PhaseName, PhasePorts } from '../../lifecycle/phases';
 import { measure } from './measure';
 
-const [phase, port, count] = process.argv.slice(2);
-const AT_ONCE = 50;
-const WARM_UP = 1_000;
-const { ca, ...rest } = to(Number(port));
-const secureContext = createSecureContext({ ca });
+const [phase = '', json = '', transport = '', count, warmUp] = process.argv.slice(2);
+const ports: PhasePorts = JSON.parse(json);
+// What is queued in the kernel is memory, too.
+const AT_ONCE = phase === 'writing' ? 10 : 50;
+const seen = new Set<string | null>();
 
-/** One connection, destroyed where `phase` says. */
 async function abort(): Promise<void> {
-  const socket: TLSSocket = connect({
-    ...rest,
-    secureContext,
-    clientCertCallback: async (_, { signal }) => {
-      if (phase === 'suspended') {
-        setImmediate(() => socket.destroy());
-        await once(signal, 'abort');
-      }
-      if (phase === 'answered') process.nextTick(() => setImmediate(() => socket.destroy()));
-      return credential;
-    },
-  });
-  // An error of the socket's own, in the phases in which the peer is at fault.
-  socket.on('error', () => {});
+  const options = transport === 'stream' ? { transport } : {};
+  const { socket } = await reach(phase as PhaseName, ports, options as object);
+  seen.add(socket.transport);
+  if (socket.closed) return;
   const closed = new Promise((resolve) => socket.once('close', resolve));
-  if (phase === 'connecting') socket.destroy();
-  if (phase === 'handshaking') socket.once('connect', () => setImmediate(() => socket.destroy()));
-  if (phase === 'open') {
-    socket.write('hello');
-    socket.once('data', () => socket.destroy());
-  }
+  socket.destroy();
   await closed;
 }
 
 async function round(total: number): Promise<void> {
-  for (let done = 0; done < total; done += AT_ONCE) {
-    await Promise.all(Array.from({ length: AT_ONCE }, abort));
-  }
+  let left = total;
+  const lane = async () => {
+    for (left -= 1; left >= 0; left -= 1) await abort();
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, lane));
 }
 
 void measure(
-  () => round(WARM_UP),
+  () => round(Number(warmUp)),
   () => round(Number(count)),
   ({ connections, socketTransports, credentials }) =>
     connections + socketTransports === 0 && credentials <= 1,
+  () => ({ transports: [...seen] }),
 );

@@ -1,28 +1,16 @@
-/** Opens many connections and leaves them while their signatures are waited for; prints what is left. */
-import { once } from 'node:events';
+/** Forgets many connections while their signatures are waited for; prints what is left. */
 import net from 'node:net';
 import { Connection, createSecureContext } from '../../../lib/index';
 import { credential, to } from '../../lifecycle/children/client';
-import { dial, waits } from '../../lifecycle/children/signing';
+import { waits } from '../../lifecycle/children/signing';
 import { measure } from './measure';
 
-const [how, portText, countText] = process.argv.slice(2);
+const [portText, countText] = process.argv.slice(2);
 const port = Number(portText);
 const AT_ONCE = 50;
 const WARM_UP = 1_000;
 const { ca } = to(1);
 const secureContext = createSecureContext({ ca });
-
-/** Destroyed as soon as its signer was asked. */
-async function destroyed(): Promise<void> {
-  const socket = dial(
-    port,
-    waits(() => setImmediate(() => socket.destroy())),
-    { ca: undefined, secureContext },
-  );
-  socket.on('error', () => {});
-  await once(socket, 'close');
-}
 
 /** Fed by hand as far as the signer, and then let go without a word. */
 async function forgotten(): Promise<void> {
@@ -53,16 +41,12 @@ async function forgotten(): Promise<void> {
   socket.destroy();
 }
 
-const one = how === 'forgotten' ? forgotten : destroyed;
-
 async function round(total: number): Promise<void> {
   for (let done = 0; done < total; done += AT_ONCE) {
-    await Promise.all(Array.from({ length: AT_ONCE }, one));
+    await Promise.all(Array.from({ length: AT_ONCE }, forgotten));
     // Nothing tells the collector how much a fibre is.
-    if (how === 'forgotten') {
-      globalThis.gc?.();
-      await new Promise((resolve) => setImmediate(resolve));
-    }
+    globalThis.gc?.();
+    await new Promise((resolve) => setImmediate(resolve));
   }
 }
 

@@ -1,41 +1,38 @@
-/** Ends the process in one way while a connection is in one phase. */
-import { connect } from '../../../lib/index';
-import { to } from './client';
+/** Ends the process in one way while a connection is in one phase; or, by itself, with one in each. */
+import { PHASE_NAMES, type PhaseName, type PhasePorts } from '../phases';
+import { reach } from './reach';
 
-const [phase, way, port] = process.argv.slice(2);
+const [way, json = '', phase] = process.argv.slice(2);
+const ports: PhasePorts = JSON.parse(json);
 
-function end(): void {
-  console.log(phase);
+async function main(): Promise<void> {
+  const onAsked = way === 'process.exit in the callback' ? () => process.exit(7) : undefined;
+  const names = phase === undefined ? PHASE_NAMES : [phase as PhaseName];
+  const all = await Promise.all(
+    names.map((name) => reach(name, ports, onAsked === undefined ? {} : { onAsked })),
+  );
+  const states = all.map(({ socket }) => (socket.destroyed ? 'destroyed' : 'there'));
+  console.log([...new Set(states)].join(' '));
+  process.on('exit', () => {
+    // What happens to a socket this late must do no harm either.
+    if (way === 'process.exit') for (const { socket } of all) socket.destroy();
+  });
   switch (way) {
     case 'process.exit':
       process.exit(7);
       break;
     case 'an uncaught exception':
-      throw new Error('on purpose');
+      setImmediate(() => {
+        throw new Error('on purpose');
+      });
+      break;
     case 'SIGTERM':
       process.kill(process.pid, 'SIGTERM');
       break;
     case 'its natural end':
-      socket.unref();
+      for (const { socket } of all) socket.unref();
       break;
   }
 }
 
-const socket = connect({
-  ...to(Number(port)),
-  clientCertCallback:
-    phase === 'suspended' || phase === 'asked later'
-      ? () => {
-          setImmediate(end);
-          return new Promise(() => {});
-        }
-      : null,
-});
-process.on('exit', () => {
-  // What happens to a socket this late must do no harm either.
-  if (way === 'process.exit') socket.destroy();
-});
-if (phase === 'asked later') socket.write('ask\n');
-if (phase === 'connecting') end();
-if (phase === 'handshaking') socket.once('connect', () => setImmediate(end));
-if (phase === 'open') socket.once('secureConnect', end);
+void main();

@@ -1,13 +1,12 @@
-/** A connection of a child whose signer says when it is asked, and may never answer. */
+/** Signers of children: one that signs later, and one that says when it is asked and never answers. */
 import { sign } from 'node:crypto';
-import { type ConnectionOptions, connect, type Signer, type TLSSocket } from '../../../lib/index';
-import { credential, to } from './client';
-
-const { cert, key } = credential;
+import type { Signer } from '../../../lib/index';
+import { credential } from './client';
 
 /** Signs a little later. */
 export const signs: Signer = {
-  sign: (data) => new Promise((resolve) => setImmediate(() => resolve(sign('sha256', data, key)))),
+  sign: (data) =>
+    new Promise((resolve) => setImmediate(() => resolve(sign('sha256', data, credential.key)))),
 };
 
 /** Calls `asked` and keeps whoever asks waiting for ever. */
@@ -18,30 +17,4 @@ export function waits(asked: (signal: AbortSignal) => void): Signer {
       return new Promise(() => {});
     },
   };
-}
-
-/** The port of a server that asks later is told by a minus sign. */
-export function dial(port: number, signer: Signer, options: ConnectionOptions = {}): TLSSocket {
-  const socket = connect({
-    ...to(Math.abs(port)),
-    clientCertCallback: () => ({ cert, key: signer }),
-    ...options,
-  });
-  if (port < 0) socket.write('ask\n');
-  return socket;
-}
-
-/** One whole connection to a server that echoes; whether it was signed and the echo was right. */
-export function handshake(port: number): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    const socket = dial(port, signs);
-    let read = '';
-    socket.on('data', (chunk) => {
-      read += chunk;
-      if (read.length === 5) socket.end();
-    });
-    socket.on('error', reject);
-    socket.on('close', () => resolve(read === 'hello' && socket.clientAuth.status === 'sent'));
-    socket.write('hello');
-  });
 }

@@ -1,8 +1,10 @@
 /** Throws in one listener or callback, and says what came of it. */
 import { connect, SUSPEND, type Suspension } from '../../../lib/index';
 import { credential, to } from './client';
+import { signs } from './signing';
 
-const [place = '', port] = process.argv.slice(2);
+const [place = '', port, signed] = process.argv.slice(2);
+const answer = signed === undefined ? credential : { cert: credential.cert, key: signs };
 const events: string[] = [];
 
 process.on('uncaughtException', (error, origin) => {
@@ -19,7 +21,7 @@ const socket = connect({
   clientCertCallback: () => {
     if (place === "'suspend'") return SUSPEND;
     // From here on what follows runs on a promise's account.
-    return new Promise((resolve) => setImmediate(resolve, credential));
+    return new Promise((resolve) => setImmediate(resolve, answer));
   },
 });
 for (const name of ['secureConnect', 'end', 'error', 'close']) {

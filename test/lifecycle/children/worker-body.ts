@@ -1,41 +1,41 @@
-/** Runs in a worker: connects as it was told, and reports to its parent. */
+/** Runs in a worker: makes handshakes, or brings connections into a phase and stays there or ends. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { connect } from '../../../lib/index';
-import { to } from './client';
-import { handshake } from './handshake';
+import type { PhaseName, PhasePorts } from '../phases';
+import { type HandshakeOptions, handshake } from './handshake';
+import { reach } from './reach';
 
-interface Task {
-  readonly port: number;
-  /** Where to stay until terminated; or `handshakes`. */
-  readonly phase: 'connecting' | 'suspended' | 'open' | 'asked later' | 'handshakes';
-  readonly count?: number;
+export interface WorkerTask {
+  readonly ports: PhasePorts;
+  readonly phase?: PhaseName;
+  /** How the worker ends by itself; without it, it stays where it is. */
+  readonly way?: 'process.exit' | 'an uncaught exception' | 'its natural end';
+  /** Instead of a phase: how many handshakes. */
+  readonly handshakes?: number;
+  readonly options?: HandshakeOptions;
 }
 
-const { port, phase, count = 1 } = workerData as Task;
-const report = (what: unknown) => parentPort?.postMessage(what);
+const AT_ONCE = 3;
+const { ports, phase = 'open', way, handshakes = 0, options } = workerData as WorkerTask;
 
 async function main(): Promise<void> {
-  if (phase === 'handshakes') {
-    let good = 0;
-    const runs = Array.from({ length: count }, () => handshake(port));
-    for (const run of runs) if (await run) good += 1;
-    report({ good });
+  if (handshakes > 0) {
+    const runs = Array.from({ length: handshakes }, () => handshake(ports.tls, options));
+    parentPort?.postMessage({ good: (await Promise.all(runs)).filter(Boolean).length });
     return;
   }
-  const socket = connect({
-    ...to(port),
-    clientCertCallback:
-      phase === 'suspended' || phase === 'asked later'
-        ? () => {
-            report(phase);
-            return new Promise(() => {});
-          }
-        : null,
-  });
-  socket.on('error', () => {});
-  if (phase === 'asked later') socket.write('ask\n');
-  if (phase === 'connecting') report('connecting');
-  if (phase === 'open') socket.once('secureConnect', () => report('open'));
+  const all = await Promise.all(Array.from({ length: AT_ONCE }, () => reach(phase, ports)));
+  const there = all.filter(({ socket }) => !socket.destroyed);
+  parentPort?.postMessage(there.length === AT_ONCE ? 'there' : `only ${there.length} are there`);
+  switch (way) {
+    case 'process.exit':
+      process.exit(3);
+      break;
+    case 'an uncaught exception':
+      throw new Error('on purpose');
+    case 'its natural end':
+      for (const { socket } of all) socket.unref();
+      break;
+  }
 }
 
 void main();

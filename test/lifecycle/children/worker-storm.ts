@@ -5,9 +5,10 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { connect, SUSPEND } from '../../../lib/index';
 import { loadPki } from '../../support/pki';
+import type { PhasePorts } from '../phases';
 import { to } from './client';
 
-const { port } = workerData as { readonly port: number };
+const { ports } = workerData as { readonly ports: PhasePorts };
 const { cert, key } = loadPki().clients.ec256;
 const answers = [
   () => null,
@@ -18,7 +19,7 @@ const answers = [
 
 for (let i = 0; i < 40; i += 1) {
   const clientCertCallback = answers[i % answers.length] as (typeof answers)[number];
-  const socket = connect({ ...to(port), clientCertCallback });
+  const socket = connect({ ...to(ports.tls), clientCertCallback });
   socket.on('error', () => {});
   socket.on('suspend', () => {});
   socket.once('secureConnect', () => parentPort?.postMessage('secure'));
