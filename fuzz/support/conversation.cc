@@ -166,7 +166,7 @@ void Conversation::SetServer() {
   }
   SSL_set_verify(ssl, mode, nullptr);
   if (setting_.shared_keys) SSL_use_psk_identity_hint(ssl, "a hint");
-  if (setting_.retries) SSL_set1_groups_list(ssl, "X25519");
+  if (setting_.retries) SSL_set1_groups_list(ssl, "P-256");
   if (!setting_.resumes_renegotiated) {
     SSL_set_options(ssl, SSL_OP_NO_SESSION_RESUMPTION_ON_RENEGOTIATION);
   }
