@@ -101,7 +101,7 @@ void Conversation::Connect(const Bytes& session) {
       static_cast<uint8_t>(set.auth),   set.shared_keys, set.retries,
       set.resumes_renegotiated};
   server_.emplace(
-      BytesView(circumstances, sizeof(circumstances)), set.seed + clients_,
+      BytesView(circumstances, sizeof(circumstances)), set.seed << 2 | clients_,
       [this] { return MakeServer(); },
       [this](const std::string& line) { tampering_->ServerKeyLine(line); });
   ConnectionOptions options;

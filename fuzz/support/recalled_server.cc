@@ -2,6 +2,7 @@
 
 #include <openssl/err.h>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -73,7 +74,10 @@ RecalledServer::RecalledServer(BytesView circumstances, uint64_t seed,
     : make_(std::move(make)),
       on_key_line_(std::move(on_key_line)),
       random_state_(~seed),
-      digest_(Sha256Of(circumstances)) {}
+      digest_(circumstances.data, circumstances.data + circumstances.size) {
+  const auto* number = reinterpret_cast<const uint8_t*>(&random_state_);
+  digest_.insert(digest_.end(), number, number + sizeof(random_state_));
+}
 
 RecalledServer::~RecalledServer() {
   if (server_) SSL_set_ex_data(server_->ssl(), ServerIndex(), nullptr);
