@@ -33,19 +33,6 @@ const char* const kClientSchemes[] = {
     "ECDSA+SHA1:RSA+SHA1",
 };
 
-// The conversation that a server's line of the key log belongs to.
-int ServerIndex() {
-  static const int index =
-      SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
-  return index;
-}
-
-void OnServerKeyLine(const SSL* ssl, const char* line) {
-  auto* tampering =
-      static_cast<Tampering*>(SSL_get_ex_data(ssl, ServerIndex()));
-  if (tampering != nullptr) tampering->ServerKeyLine(line);
-}
-
 int Staple(SSL* ssl, void*) {
   constexpr char kResponse[] = "a response";
   SSL_set_tlsext_status_ocsp_resp(
@@ -99,11 +86,6 @@ Conversation::Conversation(const Setting& setting, const Recording& earlier,
               : Bytes());
 }
 
-Conversation::~Conversation() {
-  client_.reset();
-  if (server_) SSL_set_ex_data(server_->ssl(), ServerIndex(), nullptr);
-}
-
 void Conversation::Connect(const Bytes& session) {
   client_.reset();
   to_client_.clear();
@@ -112,7 +94,16 @@ void Conversation::Connect(const Bytes& session) {
   clients_++;
   tampering_.emplace(earlier_,
                      setting_.proves ? world_.server.key.get() : nullptr);
-  SetServer();
+  const Setting& set = setting_;
+  // All that MakeServer looks at.
+  const uint8_t circumstances[] = {
+      static_cast<uint8_t>(set.server), set.alpn,        set.request,
+      static_cast<uint8_t>(set.auth),   set.shared_keys, set.retries,
+      set.resumes_renegotiated};
+  server_.emplace(
+      BytesView(circumstances, sizeof(circumstances)), set.seed << 2 | clients_,
+      [this] { return MakeServer(); },
+      [this](const std::string& line) { tampering_->ServerKeyLine(line); });
   ConnectionOptions options;
   options.server_name = "server.example";
   if (setting_.alpn > 0) {
@@ -144,19 +135,16 @@ void Conversation::Connect(const Bytes& session) {
   client_->LogKeys(true);
 }
 
-void Conversation::SetServer() {
+std::unique_ptr<test::MemoryServer> Conversation::MakeServer() const {
   test::ServerOptions options;
   options.context = world_.servers[setting_.server]->context();
   options.alpn_protocol = kAlpn[setting_.alpn];
   if ((setting_.request & 0x80) != 0) {
     options.certificate_schemes = {0, 4, 4, 3, 8, 4};
   }
-  server_ = std::make_unique<test::MemoryServer>(options);
-  SSL* ssl = server_->ssl();
-  SSL_set_ex_data(ssl, ServerIndex(), &*tampering_);
-  SSL_CTX* ctx = server_->context();
-  SSL_CTX_set_keylog_callback(ctx, OnServerKeyLine);
-  SSL_CTX_set_tlsext_status_cb(ctx, Staple);
+  auto server = std::make_unique<test::MemoryServer>(options);
+  SSL* ssl = server->ssl();
+  SSL_CTX_set_tlsext_status_cb(server->context(), Staple);
   int mode = SSL_VERIFY_NONE;
   if (setting_.auth != test::ClientAuth::kNone) mode |= SSL_VERIFY_PEER;
   if (setting_.auth == test::ClientAuth::kLater) {
@@ -166,7 +154,7 @@ void Conversation::SetServer() {
   }
   SSL_set_verify(ssl, mode, nullptr);
   if (setting_.shared_keys) SSL_use_psk_identity_hint(ssl, "a hint");
-  if (setting_.retries) SSL_set1_groups_list(ssl, "X25519");
+  if (setting_.retries) SSL_set1_groups_list(ssl, "P-256");
   if (!setting_.resumes_renegotiated) {
     SSL_set_options(ssl, SSL_OP_NO_SESSION_RESUMPTION_ON_RENEGOTIATION);
   }
@@ -178,6 +166,7 @@ void Conversation::SetServer() {
     SSL_add_client_CA(ssl, world_.root.certificate.get());
     SSL_add_client_CA(ssl, world_.other_root.certificate.get());
   }
+  return server;
 }
 
 Credential::Pointer Conversation::CredentialOf(uint8_t choice) const {
@@ -217,12 +206,14 @@ void Conversation::Move() {
   ByteQueue& outgoing = client_->outgoing();
   Bytes sent(outgoing.size());
   outgoing.Take(sent.data(), sent.size());
+  // Of what the script did with it.
+  Bytes said = server_->Take();
   if (!deaf_ && !sent.empty()) {
     tampering_->FromClient(sent);
-    server_->Receive(sent);
-    server_->Advance();
+    const Bytes reply = server_->Tell(sent);
+    said.insert(said.end(), reply.begin(), reply.end());
   }
-  const Bytes said = tampering_->FromServer(server_->Take());
+  said = tampering_->FromServer(said);
   to_client_.insert(to_client_.end(), said.begin(), said.end());
 }
 
@@ -408,7 +399,6 @@ void Conversation::LookAtFacts(uint8_t which) {
 
 void Conversation::Perform(const Instruction& instruction) {
   const uint8_t a = instruction.a;
-  SSL* server = server_->ssl();
   switch (instruction.kind) {
     case Kind::kTamper:
       return tampering_->Arm({static_cast<Rule::Kind>(a % Rule::kKinds),
@@ -488,35 +478,38 @@ void Conversation::Perform(const Instruction& instruction) {
     case Kind::kServerWrite: {
       const Bytes plaintext =
           Pattern(static_cast<size_t>(a) << (instruction.b & 7));
-      if (server_->open()) {
-        SSL_write(server, plaintext.data(), static_cast<int>(plaintext.size()));
+      if (server().open()) {
+        SSL_write(server().ssl(), plaintext.data(),
+                  static_cast<int>(plaintext.size()));
       }
       break;
     }
     case Kind::kServerClose:
-      SSL_shutdown(server);
+      SSL_shutdown(server().ssl());
       break;
     case Kind::kServerRenegotiate:
-      if (!server_->open() || server_->failed()) return;
-      SSL_renegotiate(server);
-      SSL_do_handshake(server);
+      if (!server().open() || server().failed()) return;
+      SSL_renegotiate(server().ssl());
+      SSL_do_handshake(server().ssl());
       break;
     case Kind::kServerRequest:
       return ServerAsks();
     case Kind::kServerKeyUpdate:
-      if (!server_->open() || server_->failed()) return;
-      SSL_key_update(server, (a & 1) != 0 ? SSL_KEY_UPDATE_REQUESTED
-                                          : SSL_KEY_UPDATE_NOT_REQUESTED);
-      SSL_do_handshake(server);
+      if (!server().open() || server().failed()) return;
+      SSL_key_update(server().ssl(), (a & 1) != 0
+                                         ? SSL_KEY_UPDATE_REQUESTED
+                                         : SSL_KEY_UPDATE_NOT_REQUESTED);
+      SSL_do_handshake(server().ssl());
       break;
     case Kind::kServerTicket:
-      if (!server_->open() || server_->failed()) return;
-      SSL_new_session_ticket(server);
-      SSL_do_handshake(server);
+      if (!server().open() || server().failed()) return;
+      SSL_new_session_ticket(server().ssl());
+      SSL_do_handshake(server().ssl());
       break;
     case Kind::kServerWants: {
       const char* schemes = kClientSchemes[a % std::size(kClientSchemes)];
-      if (schemes != nullptr) SSL_set1_client_sigalgs_list(server, schemes);
+      if (schemes != nullptr)
+        SSL_set1_client_sigalgs_list(server().ssl(), schemes);
       break;
     }
     case Kind::kDeafServer:
@@ -531,15 +524,15 @@ void Conversation::Perform(const Instruction& instruction) {
 }
 
 void Conversation::ServerAsks() {
-  SSL* server = server_->ssl();
-  if (!server_->open() || server_->failed()) return;
-  if (SSL_version(server) >= TLS1_3_VERSION) {
-    SSL_verify_client_post_handshake(server);
+  SSL* ssl = server().ssl();
+  if (!server().open() || server().failed()) return;
+  if (SSL_version(ssl) >= TLS1_3_VERSION) {
+    SSL_verify_client_post_handshake(ssl);
   } else {
-    SSL_set_verify(server, SSL_VERIFY_PEER, nullptr);
-    SSL_renegotiate(server);
+    SSL_set_verify(ssl, SSL_VERIFY_PEER, nullptr);
+    SSL_renegotiate(ssl);
   }
-  SSL_do_handshake(server);
+  SSL_do_handshake(ssl);
   ERR_clear_error();
   Move();
 }

@@ -9,6 +9,7 @@
 
 #include "connection.h"
 #include "input.h"
+#include "recalled_server.h"
 #include "tampering.h"
 #include "world.h"
 
@@ -97,7 +98,6 @@ class Conversation {
  public:
   Conversation(const Setting& setting, const Recording& earlier,
                const std::vector<Bytes>& sessions);
-  ~Conversation();
 
   void Perform(const Instruction& instruction);
   // Goes on as well-behaved callers would, to the end.
@@ -116,7 +116,9 @@ class Conversation {
 
  private:
   void Connect(const Bytes& session);
-  void SetServer();
+  std::unique_ptr<test::MemoryServer> MakeServer() const;
+  // Made, if it was not so far.
+  test::MemoryServer& server() { return server_->real(); }
   Step After(Step step);
   void Move();
   bool Feed();
@@ -130,8 +132,8 @@ class Conversation {
   const World& world_;
   const Setting setting_;
   const Recording& earlier_;
-  std::unique_ptr<test::MemoryServer> server_;
   std::optional<Tampering> tampering_;
+  std::optional<RecalledServer> server_;
   std::unique_ptr<Connection> client_;
   Bytes to_client_;
   std::vector<Bytes> sessions_;

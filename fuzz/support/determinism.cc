@@ -4,6 +4,7 @@
 #include <sys/time.h>
 
 #include <ctime>
+#include <utility>
 
 #include "require.h"
 
@@ -63,5 +64,9 @@ void UseOwnRandomNumbers() {
 }
 
 void SeedRandomNumbers(uint64_t seed) { random_state = seed; }
+
+uint64_t ExchangeRandomState(uint64_t state) {
+  return std::exchange(random_state, state);
+}
 
 }  // namespace tls_client_cert::fuzz

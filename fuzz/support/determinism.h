@@ -12,6 +12,9 @@ void UseOwnRandomNumbers();
 // They begin anew, as everybody's who begins with `seed`.
 void SeedRandomNumbers(uint64_t seed);
 
+// Goes on where another row of numbers was left. Returns where this one is.
+uint64_t ExchangeRandomState(uint64_t state);
+
 }  // namespace tls_client_cert::fuzz
 
 #endif  // TLS_CLIENT_CERT_FUZZ_DETERMINISM_H_

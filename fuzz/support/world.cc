@@ -37,7 +37,7 @@ Context::Pointer MakeContext(const std::shared_ptr<const TrustStore>& trust,
   options.cipher_list = kCiphers;
   options.cipher_suites = kSuites;
   // The first is the cheapest that there is; the server may want the other.
-  options.groups = "P-256:X25519";
+  options.groups = "X25519:P-256";
   auto made = Context::Create(options);
   REQUIRE(made.ok());
   return made.value();
@@ -57,7 +57,7 @@ std::unique_ptr<test::MemoryServer> MakeServer(int version,
   options.version = version;
   options.identity = &identity;
   options.closes_tickets = false;
-  options.groups = "P-256:X25519";
+  options.groups = "X25519:P-256";
   auto server = std::make_unique<test::MemoryServer>(options);
   SSL_CTX* ctx = server->context();
   SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
