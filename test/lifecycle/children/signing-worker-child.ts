@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { handshake } from './signing';
 
-const [mode, portText, echoPort] = process.argv.slice(2);
+const [mode, portText, times, echoPort] = process.argv.slice(2);
 const port = Number(portText);
+const count = Number(times);
 
 function start(task: object): Worker {
   const worker = new Worker(join(__dirname, 'signing-worker-body.ts'), {
@@ -22,7 +23,7 @@ async function main(): Promise<void> {
   if (mode === 'terminate') {
     // Two at a time, so that one waits when another goes.
     const lane = async () => {
-      for (let i = 0; i < 6; i += 1) {
+      for (let i = 0; i < count; i += 1) {
         const worker = start({ waiting: 10 });
         await once(worker, 'message');
         await worker.terminate();
@@ -36,8 +37,8 @@ async function main(): Promise<void> {
       const [[message]] = await Promise.all([once(worker, 'message'), once(worker, 'exit')]);
       return JSON.stringify(message);
     };
-    const workers = [start({ handshakes: 25 }), start({ handshakes: 25 })];
-    const here = Array.from({ length: 25 }, () => handshake(port));
+    const workers = [1, 2].map(() => start({ handshakes: count }));
+    const here = Array.from({ length: count }, () => handshake(port));
     console.log((await Promise.all(workers.map(finished))).join(' '));
     console.log((await Promise.all(here)).filter(Boolean).length);
   } else if (mode === 'exit') {

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 
-const [mode, port, phase, echoPort = port] = process.argv.slice(2);
+const [mode, port, times, phase, echoPort = port] = process.argv.slice(2);
+const count = Number(times);
 
 function start(task: object, file = 'worker-body.ts'): Worker {
   const worker = new Worker(join(__dirname, file), {
@@ -32,18 +33,18 @@ async function here(): Promise<boolean> {
 async function main(): Promise<void> {
   if (mode === 'terminate') {
     // Two at a time, so that one is in the middle of things when another goes.
-    const lane = async (count: number) => {
+    const lane = async () => {
       for (let i = 0; i < count; i += 1) {
         const worker = start({ phase });
         await once(worker, 'message');
         await worker.terminate();
       }
     };
-    await Promise.all([lane(8), lane(8)]);
+    await Promise.all([lane(), lane()]);
     console.log('terminated');
     console.log(await here());
   } else if (mode === 'storm') {
-    for (let round = 0; round < 8; round += 1) {
+    for (let round = 0; round < count; round += 1) {
       const workers = [1, 2].map(() => start({}, 'worker-storm.ts'));
       // From the first handshakes on, a little later each round.
       await Promise.all(workers.map((worker) => once(worker, 'message')));
@@ -52,7 +53,7 @@ async function main(): Promise<void> {
     }
     console.log('terminated');
   } else if (mode === 'parallel') {
-    const workers = [1, 2].map(() => start({ phase: 'handshakes', count: 25 }));
+    const workers = [1, 2].map(() => start({ phase: 'handshakes', count }));
     console.log((await Promise.all(workers.map(finished))).join(' '));
   } else if (mode === 'worker first') {
     console.log(await finished(start({ phase: 'handshakes' })));
