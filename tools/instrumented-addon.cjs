@@ -6,7 +6,6 @@ const {
   mkdirSync,
   readdirSync,
   readFileSync,
-  renameSync,
   statSync,
   writeFileSync,
 } = require('node:fs');
@@ -115,10 +114,7 @@ async function buildAddon(
       const needed = Math.max(since, written(join(ROOT, source)));
       if (existsSync(object) && written(object) > needed) continue;
       const exceptions = source.startsWith(MACHINE) ? ['-fno-exceptions'] : [];
-      // Not under its own name: a compiler that is stopped leaves half of it.
-      const unfinished = `${object}.part`;
-      await compile([...common, ...exceptions, '-c', source, '-o', unfinished]);
-      renameSync(unfinished, object);
+      await compile([...common, ...exceptions, '-c', source, '-o', object]);
     }
   };
   await Promise.all([lane(), lane()]);

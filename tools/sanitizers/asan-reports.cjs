@@ -5,8 +5,8 @@ const { readdirSync, readFileSync } = require('node:fs');
 const { join } = require('node:path');
 
 const OURS = /tls_client_cert\.node|\bnative\/(?:openssl|binding|addon)|\bplanted\.cc/;
-/** OpenSSL has no frame pointers: a stack may end within it. */
-const OPENSSL = / in (?:CRYPTO|OPENSSL)_\w*(?:alloc|dup)/;
+/** Node's OpenSSL has no frame pointers: a stack may end within it. Other programs have a library. */
+const OPENSSL = / in (?:CRYPTO|OPENSSL)_\w*(?:alloc|dup)(?!.*libcrypto)/;
 const OTHERS = / in (?:v8::|node::|Builtins_|napi_(?:call_function|make_callback|new_instance))/;
 
 /** Whether a frame of ours, or of OpenSSL's memory, comes before any of V8 or Node. */
