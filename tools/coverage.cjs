@@ -8,76 +8,14 @@
 //
 // lib: what jest counts in its own processes, by statements as babel-plugin-istanbul has them. native:
 // gcov, over the C++ tests, and over an addon built for it in which jest's tests run.
-const { execFileSync, spawnSync } = require('node:child_process');
-const { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } = require('node:fs');
-const { basename, dirname, join, relative } = require('node:path');
+const { execFileSync } = require('node:child_process');
+const { existsSync, readdirSync, readFileSync, rmSync } = require('node:fs');
+const { join, relative } = require('node:path');
+const { BINDING, buildAddon, MACHINE, must, ROOT, run } = require('./instrumented-addon.cjs');
 
 const THRESHOLD = 95;
-const ROOT = join(__dirname, '..');
 const OUT = join(ROOT, 'build/coverage');
 const NATIVE_TESTS = join(ROOT, 'build/native-test/coverage');
-const MACHINE = 'native/openssl';
-const BINDING = 'native/binding';
-
-const FLAGS = ['-std=c++17', '-fPIC', '-O0', '-g', '--coverage', '-fvisibility=hidden'];
-const DEFINES = [
-  'NAPI_VERSION=8',
-  'NAPI_CPP_EXCEPTIONS',
-  'NODE_ADDON_API_DISABLE_DEPRECATED',
-  'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
-  'OPENSSL_API_COMPAT=30000',
-  'OPENSSL_NO_DEPRECATED',
-  'BUILDING_NODE_EXTENSION',
-];
-
-function run(command, args, env = {}) {
-  const { status } = spawnSync(command, args, {
-    cwd: ROOT,
-    stdio: 'inherit',
-    env: { ...process.env, ...env },
-  });
-  return status ?? 1;
-}
-
-function must(...args) {
-  if (run(...args) !== 0) throw new Error(`failed: ${args[0]} ${args[1].join(' ')}`);
-}
-
-/** Node's headers: beside the binary, or where node-gyp put them. */
-function nodeHeaders() {
-  const beside = join(dirname(process.execPath), '../include/node');
-  if (existsSync(join(beside, 'node_api.h'))) return beside;
-  const { variables } = JSON.parse(
-    readFileSync(join(ROOT, 'build/config.gypi'), 'utf8').replace(/^#.*$/gm, ''),
-  );
-  return join(variables.nodedir, 'include/node');
-}
-
-/** The addon as binding.gyp has it, and with gcov's counters in it. */
-function buildAddon() {
-  const api = join(ROOT, 'node_modules/node-addon-api');
-  const includes = [nodeHeaders(), api].map((folder) => `-I${folder}`);
-  const objects = join(OUT, 'objects');
-  const target = join(OUT, 'build/Release/tls_client_cert.node');
-  mkdirSync(objects, { recursive: true });
-  mkdirSync(dirname(target), { recursive: true });
-  const sources = [
-    'native/addon.cc',
-    ...[MACHINE, BINDING].flatMap((folder) =>
-      readdirSync(join(ROOT, folder))
-        .filter((name) => name.endsWith('.cc'))
-        .map((name) => join(folder, name)),
-    ),
-  ];
-  const made = sources.map((source) => {
-    const object = join(objects, `${basename(source, '.cc')}.o`);
-    const exceptions = source.startsWith(MACHINE) ? ['-fno-exceptions'] : [];
-    const defines = DEFINES.map((name) => `-D${name}`);
-    must('c++', [...FLAGS, ...exceptions, ...defines, ...includes, '-c', source, '-o', object]);
-    return object;
-  });
-  must('c++', ['-shared', '--coverage', '-Wl,-z,nodelete', ...made, '-o', target]);
-}
 
 /** By file, by line: how often it ran, all runs together. */
 function nativeLines() {
@@ -152,7 +90,7 @@ function print(room, report) {
   return total > 0 && part >= THRESHOLD;
 }
 
-function main(args) {
+async function main(args) {
   const alone = args.includes('--native');
   let failed = false;
   if (!args.includes('--report')) {
@@ -160,7 +98,7 @@ function main(args) {
     must('make', ['-C', 'test/native', '-j2', 'clean-coverage']);
     must('make', ['-C', 'test/native', '-j2', 'FLAVOUR=coverage', 'run']);
     if (!alone) {
-      buildAddon();
+      await buildAddon(OUT, { flags: ['-O0', '--coverage'], linkFlags: ['--coverage'] });
       const jest = ['--coverage', '--coverageProvider=babel', '--coverageReporters=json'];
       const folders = ['test/unit', 'test/integration', 'test/lifecycle', 'test/signers'];
       failed =
@@ -186,4 +124,4 @@ function main(args) {
   process.exitCode = failed ? 1 : 0;
 }
 
-main(process.argv.slice(2));
+void main(process.argv.slice(2));

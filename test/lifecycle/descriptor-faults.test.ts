@@ -4,7 +4,7 @@ import { pki } from '../integration/stream-helpers';
 import { startNodeServer } from '../support/node-server';
 import { overDescriptors } from '../support/over-descriptors';
 import { buildSystemFaults, faultVariable, type SystemFault } from '../support/system-faults';
-import { runChild } from './run-child';
+import { patience, runChild } from './run-child';
 
 /** The connection is begun, the question put, the handshake done, everything received. */
 type Phase = 'start' | 'asked' | 'open' | 'ending';
@@ -96,7 +96,7 @@ overDescriptors('a system call fails', () => {
       results.set(cases[index] as Case, JSON.parse(line));
     }
     expect(results.size).toBe(cases.length);
-  }, 70_000);
+  }, patience(70_000));
 
   const each = (title: string, cases: Case[], expected: (fault: SystemFault) => object) => {
     test.each(cases.map((one) => [one[0], one[1], one] as const))(

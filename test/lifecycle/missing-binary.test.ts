@@ -16,7 +16,12 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 const load = async (fake = '') => {
-  const { end, lines, errors } = await runChild('load-child', [join(folder, 'lib/index.ts'), fake]);
+  const { end, lines, errors } = await runChild(
+    'load-child',
+    [join(folder, 'lib/index.ts'), fake],
+    // Which would lead node-gyp-build to another binary.
+    { env: { TLS_CLIENT_CERT_PREBUILD: '' } },
+  );
   expect({ end, errors }).toEqual({ end: 0, errors: '' });
   return JSON.parse(lines[0] ?? '') as { code?: string; message?: string; cause?: string };
 };

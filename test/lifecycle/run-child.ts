@@ -17,6 +17,21 @@ export interface ChildOptions {
   readonly timeout?: number;
 }
 
+/**
+ * What children are started with in place of this Node: a JSON list, a program and its first arguments. The
+ * sanitizers' tools set it, and how many times slower it makes a test.
+ */
+const NODE = JSON.parse(
+  process.env.TLS_CLIENT_CERT_TEST_NODE ?? JSON.stringify([process.execPath]),
+) as readonly [string, ...string[]];
+const SLOWNESS = Number(process.env.TLS_CLIENT_CERT_TEST_SLOWNESS ?? 1);
+
+/** A limit, in milliseconds, that holds for what is slowed down as well. */
+export const patience = (ms: number) => ms * SLOWNESS;
+
+/** How often to do something that is done many times, where each time takes very long. */
+export const fewer = (count: number) => (SLOWNESS > 10 ? Math.ceil(count / 8) : count);
+
 export const REGISTER = join(__dirname, '../../tools/register-typescript.cjs');
 
 const STREAM_ONLY = join(__dirname, '../support/stream-only.ts');
@@ -27,9 +42,14 @@ export function runChild(
   args: readonly (string | number)[] = [],
   { flags = [], env = {}, timeout = 15_000 }: ChildOptions = {},
 ): Promise<ChildResult> {
+  const [program, ...first] = NODE;
+  const { LD_PRELOAD } = process.env;
+  // A sanitizer's runtime stays, and stays first.
+  const preloaded = [LD_PRELOAD, env.LD_PRELOAD].filter(Boolean).join(' ');
   const child = spawn(
-    process.execPath,
+    program,
     [
+      ...first,
       ...flags,
       '--require',
       REGISTER,
@@ -39,10 +59,10 @@ export function runChild(
       join(__dirname, 'children', `${name}.ts`),
       ...args.map(String),
     ],
-    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } },
+    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env, LD_PRELOAD: preloaded } },
   );
   const forget = registerLeftover(async () => void child.kill('SIGKILL'));
-  const timer = setTimeout(() => child.kill('SIGKILL'), timeout);
+  const timer = setTimeout(() => child.kill('SIGKILL'), patience(timeout));
   let output = '';
   let errors = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -6,7 +6,7 @@ import type { PhaseName, PhasePorts } from '../phases';
 import type { HandshakeOptions } from './handshake';
 import type { WorkerTask } from './worker-body';
 
-const [mode, json = '', phase, protocol] = process.argv.slice(2);
+const [mode, json = '', phase, protocol, count] = process.argv.slice(2);
 const ports: PhasePorts = JSON.parse(json);
 
 function start(task: Omit<WorkerTask, 'ports'>, file = 'worker-body.ts'): Worker {
@@ -57,8 +57,8 @@ async function ends(name: PhaseName): Promise<void> {
   process.exit(7);
 }
 
-async function storm(): Promise<void> {
-  for (let round = 0; round < 8; round += 1) {
+async function storm(rounds: number): Promise<void> {
+  for (let round = 0; round < rounds; round += 1) {
     const workers = [1, 2].map(() => start({}, 'worker-storm.ts'));
     // From the first handshakes on, a little later each round.
     await Promise.all(workers.map(reported));
@@ -68,9 +68,9 @@ async function storm(): Promise<void> {
   console.log('terminated');
 }
 
-async function parallel(options: HandshakeOptions): Promise<void> {
-  const workers = [1, 2].map(() => start({ handshakes: 25, options }));
-  const own = Array.from({ length: 25 }, () => here(options));
+async function parallel(handshakes: number, options: HandshakeOptions): Promise<void> {
+  const workers = [1, 2].map(() => start({ handshakes, options }));
+  const own = Array.from({ length: handshakes }, () => here(options));
   for (const line of await Promise.all(workers.map(finished))) console.log(line);
   console.log((await Promise.all(own)).filter(Boolean).length);
 }
@@ -87,10 +87,10 @@ switch (mode) {
     void ends(phase as PhaseName);
     break;
   case 'storm':
-    void storm();
+    void storm(Number(phase));
     break;
   case 'parallel':
-    void parallel({
+    void parallel(Number(count), {
       signed: phase === 'signed',
       maxVersion: protocol as HandshakeOptions['maxVersion'] & string,
     });

@@ -1,0 +1,62 @@
+// What AddressSanitizer, LeakSanitizer and UBSan wrote into their log files. Every error counts, whoever's
+// it is. Of leaks those count that our addon or OpenSSL allocated, and not V8 on its behalf: what hangs on
+// V8's own pages looks lost to LeakSanitizer, which does not read them.
+const { readdirSync, readFileSync } = require('node:fs');
+const { join } = require('node:path');
+
+const OURS = /tls_client_cert\.node|\bnative\/(?:openssl|binding|addon)|\bplanted\.cc/;
+/** Node's OpenSSL has no frame pointers: a stack may end within it. Other programs have a library. */
+const OPENSSL = / in (?:CRYPTO|OPENSSL)_\w*(?:alloc|dup)(?!.*libcrypto)/;
+const OTHERS = / in (?:v8::|node::|Builtins_|napi_(?:call_function|make_callback|new_instance))/;
+
+/** Whether a frame of ours, or of OpenSSL's memory, comes before any of V8 or Node. */
+function isOurs(leak) {
+  for (const line of leak.split('\n')) {
+    if (OURS.test(line) || OPENSSL.test(line)) return true;
+    if (OTHERS.test(line)) return false;
+  }
+  return false;
+}
+
+/** That OpenSSL leaves a fibre by longjmp(3), on a stack that is not the thread's: no report. */
+const FIBRE = /^.*WARNING: ASan is ignoring requested __asan_handle_no_return.*\n.*\n.*\n?/gm;
+
+/** The reports of one log file that count. */
+function reportsIn(log) {
+  const text = log.replace(FIBRE, '');
+  const found = [];
+  // The report of an error is the rest of its file: the process is aborted. Leaks are parted by empty lines.
+  const error = text.search(
+    /^.*(?:ERROR: AddressSanitizer:|AddressSanitizer:DEADLYSIGNAL|runtime error:)/m,
+  );
+  if (error !== -1) found.push(text.slice(error).trim());
+  for (const leak of text.split(/\n\s*\n/)) {
+    if (!/^(?:Direct|Indirect) leak of /.test(leak)) continue;
+    if (isOurs(leak)) found.push(leak.trim());
+  }
+  // What no rule above knows must not pass for nothing.
+  if (found.length === 0 && text.trim() !== '' && !/ERROR: LeakSanitizer/.test(text)) {
+    found.push(text.trim());
+  }
+  return found;
+}
+
+/** The same over all files of a folder, each report once however many processes had it. */
+function reports(folder) {
+  const found = new Map();
+  for (const name of readdirSync(folder)) {
+    for (const report of reportsIn(readFileSync(join(folder, name), 'utf8'))) {
+      // Without what is another in each process.
+      const key = report
+        .replace(/0x[\da-f]+/g, '')
+        .replace(/^=+\d+=+/gm, '')
+        .replace(/\d+ (?:byte|object)/g, '');
+      const known = found.get(key) ?? { report, file: name, times: 0 };
+      known.times += 1;
+      found.set(key, known);
+    }
+  }
+  return [...found.values()];
+}
+
+module.exports = { reports, reportsIn };

@@ -1,0 +1,140 @@
+// The life-cycle tests with their children under valgrind's memcheck: `npm run test:memcheck`. Without
+// arguments a child of each kind; `-- --all`: all of them; other arguments are jest's. It fails where a test
+// fails, where memcheck has a report that counts (memcheck-reports.cjs), and where a process got no verdict.
+const { spawnSync } = require('node:child_process');
+const { mkdirSync, rmSync } = require('node:fs');
+const { join } = require('node:path');
+const { buildAddon, ROOT } = require('../instrumented-addon.cjs');
+const { reports } = require('./memcheck-reports.cjs');
+const { writeTranspiled } = require('./transpiled.cjs');
+
+const OUT = join(ROOT, 'build/memcheck');
+const PLANTED = join(OUT, 'planted');
+const TRANSPILED = join(OUT, 'transpiled');
+const FLAGS = ['-O1', '-fno-omit-frame-pointer'];
+const SLOWNESS = '30';
+
+/** What cannot hold under valgrind, and why. */
+const EXCLUDED = {
+  'lifecycle/descriptor.test': "measures CPU time and RSS, which are valgrind's there",
+  'lifecycle/secrets.test': 'looks through snapshots of the heap, minutes each',
+  'lifecycle/missing-binary': 'no connection; what it loads is not the addon',
+};
+
+/** The tests that run by default, by the ends of their names: each kind of child, each way to end. */
+const SAMPLE = [
+  'handshaking by an uncaught exception',
+  'suspended by SIGTERM',
+  'open by process.exit',
+  'asked later by its natural end',
+  "thrown in 'data'",
+  "thrown in a write's callback",
+  'terminated while suspended, many times',
+  'two workers at once',
+  'the process exits while a worker is open',
+  'TLSv1.2 the process ends by process.exit',
+  'TLSv1.3 the process ends by its natural end',
+  'asked later a worker is terminated, many times',
+  'TLSv1.3 two workers and the main thread sign at the same time',
+];
+
+const addonIn = (folder) => join(folder, 'build/Release/tls_client_cert.node');
+
+function emptied(folder) {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  return folder;
+}
+
+/** Node under memcheck, its reports in `logs`. */
+const node = (logs) => [
+  'valgrind',
+  '--tool=memcheck',
+  '--quiet',
+  '--xml=yes',
+  `--xml-file=${join(logs, '%p.xml')}`,
+  '--leak-check=full',
+  '--show-leak-kinds=definite',
+  '--num-callers=40',
+  // V8 writes code where it wrote code before.
+  '--smc-check=all-non-file',
+  process.execPath,
+];
+
+/** That each kind of defect is found by the same means as in the tests. */
+function prove() {
+  const logs = emptied(join(OUT, 'proof'));
+  const planted = JSON.stringify(addonIn(PLANTED));
+  const calls = ['leak', 'useAfterFree', 'overRead', 'uninitialised'];
+  const program = `const planted = require(${planted}); for (const call of ${JSON.stringify(calls)}) planted[call]();`;
+  const [valgrind, ...args] = node(logs);
+  const { stderr, error } = spawnSync(valgrind, [...args, '-e', program], { encoding: 'utf8' });
+  if (error) throw error;
+  const { found } = reports(logs);
+  for (const expected of [
+    /^Leak_DefinitelyLost: [\s\S]*\bLeak\(\)/,
+    /^InvalidRead: [\s\S]*\bUseAfterFree\(\)/,
+    /^InvalidRead: [\s\S]*\bOverRead\(\)/,
+    /^UninitCondition: [\s\S]*\bUninitialised\(\)/,
+  ]) {
+    if (!found.some(({ report }) => expected.test(report))) {
+      throw new Error(`a planted defect was not found: ${expected}\n${stderr}`);
+    }
+  }
+}
+
+const quoted = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+
+async function main(args) {
+  await buildAddon(PLANTED, { flags: FLAGS, sources: ['tools/sanitizers/planted.cc'] });
+  prove();
+  await buildAddon(OUT, { flags: FLAGS });
+  writeTranspiled(emptied(TRANSPILED));
+  const logs = emptied(join(OUT, 'logs'));
+  const everything = args.includes('--all');
+  const given = args.filter((argument) => argument !== '--all');
+  const chosen =
+    everything || given.length > 0
+      ? []
+      : ['--testNamePattern', `(?:${SAMPLE.map(quoted).join('|')})$`];
+  const { status } = spawnSync(
+    process.execPath,
+    [
+      'node_modules/jest/bin/jest.js',
+      ...(given.some((argument) => argument.startsWith('test/')) ? [] : ['test/lifecycle']),
+      ...chosen,
+      '--testTimeout=600000',
+      '--testPathIgnorePatterns',
+      '/node_modules/',
+      ...Object.keys(EXCLUDED),
+      // An option between, or jest takes what follows for more of them.
+      '--ci',
+      ...given,
+    ],
+    {
+      cwd: ROOT,
+      stdio: 'inherit',
+      env: {
+        ...process.env,
+        TLS_CLIENT_CERT_PREBUILD: OUT,
+        TLS_CLIENT_CERT_TRANSPILED: TRANSPILED,
+        TLS_CLIENT_CERT_TEST_NODE: JSON.stringify(node(logs)),
+        TLS_CLIENT_CERT_TEST_SLOWNESS: SLOWNESS,
+      },
+    },
+  );
+  const { found, processes, others, unfinished } = reports(logs);
+  for (const { report, file, times } of found) {
+    console.log(
+      `\n--- ${join(logs, file)}${times > 1 ? `, and ${times - 1} like it` : ''}\n${report}`,
+    );
+  }
+  if (unfinished.length > 0) console.log(`\nno verdict: ${unfinished.join(' ')}`);
+  console.log(
+    `\n${found.length} memcheck reports from ${processes} processes (${others} of V8's or Node's own are not counted)`,
+  );
+  const good = status === 0 && found.length === 0 && unfinished.length === 0 && processes > 0;
+  process.exitCode = good ? 0 : 1;
+}
+
+void main(process.argv.slice(2));
