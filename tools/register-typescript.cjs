@@ -2,12 +2,12 @@
 // compiler that jest uses. It only strips types; `npm run typecheck` checks them.
 //
 //   node --require ./tools/register-typescript.cjs some/file.ts
-const { readFileSync } = require('node:fs');
 const Module = require('node:module');
 const { transformSync } = require('@swc/core');
+const { countedChild } = require('./counted.cjs');
 
 Module._extensions['.ts'] = (module, filename) => {
-  const { code } = transformSync(readFileSync(filename, 'utf8'), {
+  const { code } = transformSync(countedChild(filename), {
     filename,
     configFile: false,
     swcrc: false,
