@@ -34,7 +34,7 @@ function begin() {
   process.on('exit', write);
   // One that ends itself by a signal has no 'exit'.
   const { kill } = process;
-  process.kill = function (pid, ...rest) {
+  process.kill = (pid, ...rest) => {
     if (pid === process.pid) write();
     return kill.call(process, pid, ...rest);
   };
