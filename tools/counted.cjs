@@ -4,6 +4,7 @@
 const { randomUUID } = require('node:crypto');
 const { existsSync, readFileSync, writeFileSync } = require('node:fs');
 const { join, relative } = require('node:path');
+const { isMainThread } = require('node:worker_threads');
 
 const OUT = process.env.TLS_CLIENT_CERT_COVERAGE;
 const ROOT = join(__dirname, '..');
@@ -24,15 +25,18 @@ let began = false;
 function begin() {
   if (began) return;
   began = true;
+  const file = join(OUT, 'children', `${randomUUID()}.json`);
   const write = () => {
     const ran = Object.values(globalThis.__coverage__ ?? {}).map(({ path, s }) => [
       path,
       Object.keys(s).filter((id) => s[id] > 0),
     ]);
-    writeFileSync(join(OUT, 'children', `${randomUUID()}.json`), JSON.stringify(ran));
+    writeFileSync(file, JSON.stringify(ran));
   };
   process.on('exit', write);
-  // One that ends itself by a signal has no 'exit'.
+  // A thread that is terminated has no 'exit',
+  if (!isMainThread) setInterval(write, 200).unref();
+  // nor has a process that ends itself by a signal.
   const { kill } = process;
   process.kill = (pid, ...rest) => {
     if (pid === process.pid) write();
