@@ -24,7 +24,8 @@ module.exports = {
   testTimeout: 20_000,
   transform: {
     '^.+\\.m?ts$': [
-      '@swc/jest',
+      // The coverage counts are in what this compiles; see tools/coverage.cjs.
+      process.env.TLS_CLIENT_CERT_COVERAGE ? '<rootDir>/tools/counted.cjs' : '@swc/jest',
       { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' }, sourceMaps: 'inline' },
     ],
   },

@@ -8,12 +8,13 @@
 const { existsSync, readFileSync } = require('node:fs');
 const Module = require('node:module');
 const { join, relative } = require('node:path');
+const { countedChild } = require('./counted.cjs');
 
 const root = join(__dirname, '..');
 
 function transpile(filename, sourceMaps = 'inline') {
   const { transformSync } = require('@swc/core');
-  const { code } = transformSync(readFileSync(filename, 'utf8'), {
+  const { code } = transformSync(countedChild(filename), {
     filename,
     configFile: false,
     swcrc: false,

@@ -41,8 +41,6 @@ export function explainTls(failure: Failure, around: Circumstances): Explanation
     case 'ERR_SSL_WRONG_SSL_VERSION':
     case 'ERR_SSL_NO_PROTOCOLS_AVAILABLE':
       return [ExitCode.protocol, wrongVersion(at)];
-    case 'ERR_TLS_ALPN_MISMATCH':
-      return [ExitCode.protocol, `${failure.message} Leave --alpn away, or offer another.`];
     case 'ERR_STARTTLS_REFUSED':
     case 'ERR_STARTTLS_FAILED':
       return explainStartTls(failure, at);
@@ -56,8 +54,6 @@ export function explainTls(failure: Failure, around: Circumstances): Explanation
         : undefined;
     case 'ERR_TLS_CA_INVALID':
       return [ExitCode.usage, `What --ca names holds a certificate that cannot be read.`];
-    case 'ERR_CLIENT_CERT_REQUIRED':
-      return [ExitCode.refused, failure.message];
     case 'ERR_CLIENT_CERT_TIMEOUT':
       return [ExitCode.noIdentity, failure.message];
     default:

@@ -1,5 +1,6 @@
 /** What real failures become for a person: one line with the next step to take, and an exit code. */
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import type { CliError } from '../../lib/cli/cli-error';
 import type { ConnectionFlags } from '../../lib/cli/connection-options';
 import { explain } from '../../lib/cli/explain';
@@ -150,6 +151,36 @@ test('the wait for an answer does not count to --timeout', async () => {
   await expect(secured).resolves.toBeUndefined();
   socket.destroy();
   await server.close();
+});
+
+test('a server that does not go by the name it was asked for', async () => {
+  const { certPath, keyPath } = pki.server;
+  const other = ['-servername', 'other.example', '-servername_fatal'];
+  const args = [...other, '-cert2', certPath, '-key2', keyPath];
+  const { exitCode, message } = await failureOf({ identity: pki.server, args });
+  expect(exitCode).toBe(4);
+  expect(message).toBe(
+    'SERVER does not know the name that it was asked for (alert unrecognized_name). Give the one that it goes by, with --servername.',
+  );
+});
+
+test.each([
+  ['EAI_AGAIN', 'The name host.example cannot be looked up at present'],
+  ['ENETUNREACH', 'There is no way to host.example:443 from here (ENETUNREACH)'],
+  ['ETIMEDOUT', 'host.example:443 does not answer'],
+])('a network that fails by %s', (code, words) => {
+  // As Node makes them.
+  const error = Object.assign(new Error(`connect ${code}`), { code, syscall: 'connect' });
+  const { exitCode, message } = explain(error, { target: parseTarget('host.example') });
+  expect([exitCode, message]).toEqual([3, expect.stringContaining(words)]);
+});
+
+test('a file that cannot be read, by its name', async () => {
+  const error = await readFile('/nowhere/at.all').catch((error: unknown) => error);
+  expect(explain(error)).toMatchObject({
+    exitCode: 8,
+    message: '/nowhere/at.all cannot be read: there is no such file.',
+  });
 });
 
 test.each([

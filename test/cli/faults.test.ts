@@ -1,6 +1,7 @@
 /** Every fault is one clear line, and a documented exit code. */
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { type Cli, installCli } from '../support/cli';
@@ -213,4 +214,17 @@ test('a result that cannot be written is no success', async () => {
     end: 1,
     said: expect.stringMatching(/^tls-client-cert: The output cannot be written: ENOSPC[^\n]+\n$/),
   });
+});
+
+test.each([
+  ['an exception', 'throw new Error("Odd.")'],
+  ['a rejection', 'Promise.reject(new Error("Odd."))'],
+])('a defect, by %s that nobody catches', async (_, code) => {
+  const file = join(cli.folder, 'defect.cjs');
+  writeFileSync(file, `process.nextTick(() => setImmediate(() => { ${code}; }));`);
+  const port = await plainServer(() => {});
+  const env = { NODE_OPTIONS: `--require ${file}` };
+  const { end, stdout, stderr } = await cli.run(['probe', `127.0.0.1:${port}`], { env });
+  expect([end, stdout]).toEqual([1, '']);
+  expect(stderr).toMatch(/^tls-client-cert: Something unexpected went wrong: Odd\. [^\n]+\n$/m);
 });

@@ -9,17 +9,21 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { transformFileSync } from '@swc/core';
+import { transformSync } from '@swc/core';
 import { registerLeftover } from './leftovers';
 import { Printed } from './printed';
 
 const root = join(__dirname, '../..');
+const { countedChild } = require('../../tools/counted.cjs') as {
+  readonly countedChild: (path: string) => string;
+};
 
 export interface Project {
   readonly folder: string;
@@ -70,7 +74,10 @@ function install(folder: string): void {
 }
 
 function stripped(source: string, type: 'es6' | 'commonjs'): string {
-  return transformFileSync(source, {
+  // ES modules of ours only hand on what the others have.
+  const text = type === 'commonjs' ? countedChild(source) : readFileSync(source, 'utf8');
+  return transformSync(text, {
+    filename: source,
     configFile: false,
     swcrc: false,
     // Named, so that an ES module finds the exports of a CommonJS one.

@@ -18,6 +18,10 @@
 
 #include "allocator.h"
 
+#ifdef TLS_CLIENT_CERT_COVERAGE
+extern "C" void __gcov_dump();
+#endif
+
 namespace tls_client_cert::test::faults {
 
 namespace {
@@ -162,6 +166,14 @@ void Explore(const std::string& name, const std::function<Outcome()>& scenario,
 
 namespace {
 
+// A child's counts would be lost with it.
+[[noreturn]] void Leave(int code) {
+#ifdef TLS_CLIENT_CERT_COVERAGE
+  __gcov_dump();
+#endif
+  _exit(code);
+}
+
 constexpr int kInOpenSsl = 100;
 constexpr int kElsewhere = 101;
 constexpr int kComplains = 102;
@@ -197,9 +209,9 @@ void TellWhere(int) {
     std::printf("%zu%s: %s\n", plan.first, plan.all_from_then_on ? "+" : "",
                 Describe(outcome).c_str());
     std::fflush(stdout);
-    _exit(kComplains);
+    Leave(kComplains);
   }
-  _exit(outcome.failure ? 1 : 0);
+  Leave(outcome.failure ? 1 : 0);
 }
 
 }  // namespace
