@@ -23,19 +23,16 @@ const EXCLUDED = {
 
 /** The tests that run by default, by the ends of their names: each kind of child, each way to end. */
 const SAMPLE = [
-  'handshaking by an uncaught exception',
-  'suspended by SIGTERM',
+  'waiting for the ServerHello by an uncaught exception',
   'open by process.exit',
-  'asked later by its natural end',
+  'signing on TLS 1.2 by process.exit',
+  'asked later by an uncaught exception',
+  'a connection in each phase, by SIGTERM',
+  'a connection in each phase, by its natural end',
   "thrown in 'data'",
   "thrown in a write's callback",
-  'terminated while suspended, many times',
-  'two workers at once',
-  'the process exits while a worker is open',
-  'TLSv1.2 the process ends by process.exit',
-  'TLSv1.3 the process ends by its natural end',
-  'asked later a worker is terminated, many times',
-  'TLSv1.3 two workers and the main thread sign at the same time',
+  'and the process at last, while suspended',
+  'signed two workers and the main thread at once, TLSv1.3',
 ];
 
 const addonIn = (folder) => join(folder, 'build/Release/tls_client_cert.node');
