@@ -1,6 +1,5 @@
 /** Brings a connection into a phase. What the children of all life-cycle and leak tests begin with. */
 import { sign } from 'node:crypto';
-import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import { type ConnectionOptions, connect, type Signer, type TLSSocket } from '../../../lib/index';
 import { PHASES, type Phase, type PhaseName, type PhasePorts, TOO_MUCH } from '../phases';
@@ -59,8 +58,11 @@ export async function reach(
     ...options,
   });
   socket.on('error', () => {});
-  const closed = once(socket, 'close');
-  const before = (event: string) => Promise.race([once(socket, event), closed]);
+  // Not by `once()`, which fails when the socket does.
+  const first = (event: string) =>
+    new Promise<void>((resolve) => socket.once(event, () => resolve()));
+  const closed = first('close');
+  const before = (event: string) => Promise.race([first(event), closed]);
   if (phase.command !== undefined) socket.write(`${phase.command}\n`);
 
   if (phase.waitsFor !== undefined) {
