@@ -89,7 +89,7 @@ Conversation::Conversation(const Setting& setting, const Recording& earlier,
 void Conversation::Connect(const Bytes& session) {
   client_.reset();
   to_client_.clear();
-  accepted_ = answered_ = abandoned_ = deaf_ = false;
+  judging_ = accepted_ = answered_ = abandoned_ = deaf_ = false;
   last_ = Step::kWantRead;
   clients_++;
   tampering_.emplace(earlier_,
@@ -179,6 +179,7 @@ Credential::Pointer Conversation::CredentialOf(uint8_t choice) const {
 // What holds after whatever was called, whatever the server did.
 Step Conversation::After(Step step) {
   last_ = step;
+  if (step == Step::kWantVerify) judging_ = true;
   // SSL_get_error(3) would take what is left over for its own.
   REQUIRE(ERR_peek_error() == 0);
   // It may have failed already where there was something to report first.
@@ -437,7 +438,8 @@ void Conversation::Perform(const Instruction& instruction) {
     case Kind::kDisableRenegotiation:
       return client_->DisableRenegotiation();
     case Kind::kAccept:
-      accepted_ = accepted_ || last_ == Step::kWantVerify;
+      // Whatever was called since it was asked.
+      accepted_ = accepted_ || judging_;
       return client_->AcceptServer();
     case Kind::kRefuse:
       return client_->RefuseServer(a);

@@ -138,6 +138,7 @@ class Conversation {
   Bytes to_client_;
   std::vector<Bytes> sessions_;
   Step last_ = Step::kWantRead;
+  bool judging_ = false;  // was asked to judge the server
   bool accepted_ = false;
   bool answered_ = false;
   bool abandoned_ = false;
