@@ -2,7 +2,7 @@
  * From the native part's records to public errors.
  */
 import { alertName } from './alerts';
-import type { FailureRecord } from './binding';
+import type { FailureRecord, OpenSSLErrorRecord } from './binding';
 import { TLSClientCertError } from './errors';
 import { isTLS13Scheme, type SignatureScheme, signatureSchemeName } from './signature-schemes';
 
@@ -388,7 +388,7 @@ export function protocolError(
   // Only an error that OpenSSL reports as the peer's alert is one: a close_notify before a
   // truncation, or an alert long past, is not.
   const alert =
-    failure.alert !== undefined && / alert /.test(root.reason)
+    failure.alert !== undefined && tellsOfAlert(root, failure.alert)
       ? alertName(failure.alert)
       : undefined;
   const hint =
@@ -409,6 +409,12 @@ export function protocolError(
     alert,
     identity: about,
   });
+}
+
+/** By number, for not all of them have "alert" in their words: 1000 (SSL_AD_REASON_OFFSET) and the alert's own. */
+function tellsOfAlert({ library, text }: OpenSSLErrorRecord, alert: number): boolean {
+  const code = Number.parseInt(/^error:([0-9A-F]+):/.exec(text)?.[1] ?? '0', 16);
+  return library === 'SSL routines' && (code & 0x7fffff) === 1000 + alert;
 }
 
 /** The server went before its question was answered. */

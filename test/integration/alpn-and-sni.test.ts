@@ -6,6 +6,7 @@ import { dial, failure, hangUp, PROTOCOLS, secured } from '../support/client';
 import { captureHello } from '../support/client-hello';
 import { startNodeServer } from '../support/node-server';
 import { loadPki } from '../support/pki';
+import { startSServer } from '../support/s-server';
 
 const pki = loadPki();
 const quiet = () => {};
@@ -111,5 +112,18 @@ describe('the server name', () => {
     );
     expect(opened).not.toHaveBeenCalled();
     opened.mockRestore();
+  });
+});
+
+test.each(PROTOCOLS)('a server that knows no such name says so, %s', async (protocol) => {
+  const { certPath, keyPath } = pki.server;
+  const names = ['-servername', 'other.example', '-servername_fatal'];
+  const args = [...names, '-cert2', certPath, '-key2', keyPath];
+  const server = await startSServer({ identity: pki.server, protocol, args });
+  const error = await failure(connect({ port: server.port, host: 'localhost', secureContext }));
+  await server.stop();
+  expect(error).toMatchObject({
+    code: 'ERR_SSL_TLSV1_UNRECOGNIZED_NAME',
+    alert: 'unrecognized_name',
   });
 });

@@ -16,12 +16,10 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 const load = async (fake = '') => {
-  const { end, lines, errors } = await runChild(
-    'load-child',
-    [join(folder, 'lib/index.ts'), fake],
-    // Which would lead node-gyp-build to another binary.
-    { env: { TLS_CLIENT_CERT_PREBUILD: '' } },
-  );
+  const index = join(folder, 'lib/index.ts');
+  // Tools say by it where the binary is that they have built.
+  const env = { TLS_CLIENT_CERT_PREBUILD: '' };
+  const { end, lines, errors } = await runChild('load-child', [index, fake], { env });
   expect({ end, errors }).toEqual({ end: 0, errors: '' });
   return JSON.parse(lines[0] ?? '') as { code?: string; message?: string; cause?: string };
 };
