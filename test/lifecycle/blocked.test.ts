@@ -19,7 +19,9 @@ const shown = {
 };
 
 test('connections in each phase outlast it', async () => {
-  const { end, lines, errors } = await runChild('blocked-child', ['wake', servers.json, OVERDUE]);
+  const { end, lines, errors } = await runChild('blocked-child', ['wake', servers.json, OVERDUE], {
+    timeout: 40_000,
+  });
   expect({ end, errors, lines: lines.toSpliced(4, 1) }).toEqual({
     end: 0,
     errors: '',
@@ -50,9 +52,11 @@ test('connections in each phase outlast it', async () => {
     idle: { received: '', events: ['timeout', 'close'] },
     overdue: { received: '', events: ['error ERR_CLIENT_CERT_TIMEOUT', 'close'] },
   });
-});
+}, 50_000);
 
 test('it is terminated, and the process ends while another is blocked', async () => {
-  const result = await runChild('blocked-child', ['ends', servers.json, OVERDUE]);
+  const result = await runChild('blocked-child', ['ends', servers.json, OVERDUE], {
+    timeout: 40_000,
+  });
   expect(result).toEqual({ end: 7, lines: ['true'], errors: '' });
-});
+}, 50_000);

@@ -56,9 +56,20 @@ test.each([
     ['--preserve-symlinks', '--preserve-symlinks-main'],
     { 'a native context of the other': 'taken' },
   ],
-])('%s', async (_, other, flags, differences) => {
-  const files = [REPOSITORY, join(folder, other)].map((root) => join(root, 'lib/index.ts'));
-  const { end, lines, errors } = await runChild('copies-child', [server.port, ...files], { flags });
-  const came = Object.fromEntries(lines.map((line) => JSON.parse(line)));
-  expect({ end, errors, came }).toEqual({ end: 0, errors: '', came: { ...CASES, ...differences } });
-});
+])(
+  '%s',
+  async (_, other, flags, differences) => {
+    const files = [REPOSITORY, join(folder, other)].map((root) => join(root, 'lib/index.ts'));
+    const { end, lines, errors } = await runChild('copies-child', [server.port, ...files], {
+      flags,
+      timeout: 40_000,
+    });
+    const came = Object.fromEntries(lines.map((line) => JSON.parse(line)));
+    expect({ end, errors, came }).toEqual({
+      end: 0,
+      errors: '',
+      came: { ...CASES, ...differences },
+    });
+  },
+  50_000,
+);

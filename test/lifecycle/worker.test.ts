@@ -13,13 +13,16 @@ afterAll(() => servers.close());
 test.each(PHASE_NAMES)(
   'workers end in each way, and the process at last, while %s',
   async (phase) => {
-    const result = await runChild('worker-child', ['ends', servers.json, phase]);
+    const result = await runChild('worker-child', ['ends', servers.json, phase], {
+      timeout: 40_000,
+    });
     expect(result).toEqual({
       end: 7,
       lines: ['"there" terminated', '"there" 3', '"there" 1', '"there" 0', 'true', 'there'],
       errors: '',
     });
   },
+  50_000,
 );
 
 test(
