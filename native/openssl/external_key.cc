@@ -347,11 +347,17 @@ OSSL_LIB_CTX* LibraryContext() {
   if (known != nullptr) return known;
   OSSL_LIB_CTX* made = OSSL_LIB_CTX_new();
   if (made == nullptr) return nullptr;
-  if (OSSL_PROVIDER_add_builtin(made, kProviderName, InitProvider) == 1 &&
-      OSSL_PROVIDER_load(made, kProviderName) != nullptr &&
-      HasAllMethods(made) && context.compare_exchange_strong(known, made)) {
+  OSSL_PROVIDER* provider = nullptr;
+  if (OSSL_PROVIDER_add_builtin(made, kProviderName, InitProvider) == 1) {
+    provider = OSSL_PROVIDER_load(made, kProviderName);
+  }
+  if (provider != nullptr && HasAllMethods(made) &&
+      context.compare_exchange_strong(known, made)) {
     return made;
   }
+  // Another thread was first, or memory was short. The context would leave a
+  // loaded provider behind.
+  if (provider != nullptr) OSSL_PROVIDER_unload(provider);
   OSSL_LIB_CTX_free(made);
   return known;
 }
