@@ -2,7 +2,7 @@
 // tools/coverage.cjs has put them and TLS_CLIENT_CERT_COVERAGE names its folder. It is jest's transform there,
 // too. What a process or a thread that is not jest's has run, it writes into that folder when it ends.
 const { randomUUID } = require('node:crypto');
-const { existsSync, readFileSync, writeFileSync } = require('node:fs');
+const { existsSync, readFileSync, renameSync, writeFileSync } = require('node:fs');
 const { join, relative } = require('node:path');
 const { isMainThread } = require('node:worker_threads');
 
@@ -31,7 +31,9 @@ function begin() {
       path,
       Object.keys(s).filter((id) => s[id] > 0),
     ]);
-    writeFileSync(file, JSON.stringify(ran));
+    // Whole or not at all, whatever ends it.
+    writeFileSync(`${file}.part`, JSON.stringify(ran));
+    renameSync(`${file}.part`, file);
   };
   process.on('exit', write);
   // A thread that is terminated has no 'exit',

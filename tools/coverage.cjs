@@ -94,7 +94,7 @@ function ranStatements() {
   const add = (path, ids) => {
     for (const id of ids) ran.add(`${path} ${id}`);
   };
-  for (const name of readdirSync(CHILDREN)) {
+  for (const name of readdirSync(CHILDREN).filter((file) => file.endsWith('.json'))) {
     for (const [path, ids] of JSON.parse(readFileSync(join(CHILDREN, name), 'utf8'))) {
       add(path, ids);
     }

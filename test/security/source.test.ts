@@ -42,7 +42,7 @@ const EXPRESSIONS: Readonly<Record<string, 'linear' | number>> = {
   // Of a token's label and the fields of PKCS#11's structures, 64 bytes at most, or of the caller's own URI.
   '/[\\0 ]+$/': 64,
   '/ +$/': 64,
-  '/ alert /': 'linear',
+  '/^error:([0-9A-F]+):/': 'linear',
   '/^(\\w+?)(?:_(client|server))?_method$/': 'linear',
   '/\\s+/': 'linear',
   '/^[\\w+/-]{32,}={0,2}\\s*$/': 'linear',
