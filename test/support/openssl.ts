@@ -7,7 +7,8 @@ export const OPENSSL = process.env.TCC_OPENSSL ?? 'openssl';
 
 /** Keeps a distribution's openssl.cnf (security level, protocol floor) out of the tests. */
 export function opensslEnvironment(): NodeJS.ProcessEnv {
-  return { ...process.env, OPENSSL_CONF: devNull };
+  // A sanitizer's runtime is for Node.
+  return { ...process.env, OPENSSL_CONF: devNull, LD_PRELOAD: '' };
 }
 
 /** Runs `openssl` with these arguments; resolves to its standard output. */
