@@ -6,22 +6,7 @@ import type { DetailedPeerCertificate, PeerCertificate } from 'node:tls';
 
 /** The legacy object, as `getPeerCertificate()` of node:tls has it. */
 export function legacyCertificate(certificate: X509Certificate): PeerCertificate {
-  const legacy = certificate.toLegacyObject() as unknown as Record<string, unknown>;
-  // The socket's form has the access descriptions by their kind, the certificate's own as text.
-  if (typeof legacy.infoAccess === 'string') legacy.infoAccess = accessByKind(legacy.infoAccess);
-  return legacy as unknown as PeerCertificate;
-}
-
-function accessByKind(text: string): Record<string, string[]> {
-  const access: Record<string, string[]> = Object.create(null);
-  for (const line of text.split('\n')) {
-    const colon = line.indexOf(':');
-    if (colon <= 0) continue;
-    const kind = line.slice(0, colon);
-    access[kind] ??= [];
-    access[kind].push(line.slice(colon + 1));
-  }
-  return access;
+  return certificate.toLegacyObject();
 }
 
 /** The leaf with `issuerCertificate` linked along the chain; a root's is itself. */
