@@ -47,7 +47,8 @@ export async function startNodeServer(options: NodeServerOptions): Promise<NodeS
     key: identity.key,
   });
   const node = new NodeServer(server, onConnection);
-  server.listen(0, '127.0.0.1');
+  // Where many come at once, the kernel gives up those that wait too long for a place in a queue of 511.
+  server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 });
   await once(server, 'listening');
   return node;
 }
