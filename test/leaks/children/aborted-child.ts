@@ -1,5 +1,5 @@
 /** Opens and aborts many connections in one phase; prints what is left of them. */
-import { reach } from '../../lifecycle/children/reach';
+import { go, reach } from '../../lifecycle/children/reach';
 import type { PhaseName, PhasePorts } from '../../lifecycle/phases';
 import { measure } from './measure';
 
@@ -7,6 +7,9 @@ const [phase = '', json = '', transport = '', count, warmUp] = process.argv.slic
 const ports: PhasePorts = JSON.parse(json);
 // What is queued in the kernel is memory, too.
 const AT_ONCE = phase === 'writing' ? 10 : 50;
+/** Whom the server does not read, or does not answer the end, it does not see go; and its descriptors are few. */
+const HELD = ['writing', 'closing'];
+const BEFORE_GO = 250;
 const seen = new Set<string | null>();
 
 async function abort(): Promise<void> {
@@ -20,11 +23,14 @@ async function abort(): Promise<void> {
 }
 
 async function round(total: number): Promise<void> {
-  let left = total;
-  const lane = async () => {
-    for (left -= 1; left >= 0; left -= 1) await abort();
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, lane));
+  for (let done = 0; done < total; done += BEFORE_GO) {
+    let left = Math.min(BEFORE_GO, total - done);
+    const lane = async () => {
+      for (left -= 1; left >= 0; left -= 1) await abort();
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, lane));
+    if (HELD.includes(phase)) await go(ports);
+  }
 }
 
 void measure(

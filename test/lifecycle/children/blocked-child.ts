@@ -3,11 +3,10 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { connect } from '../../../lib/index';
 import type { PhasePorts } from '../phases';
 import type { BlockedTask } from './blocked-body';
-import { to } from './client';
 import { handshake } from './handshake';
+import { go } from './reach';
 
 const [mode, json = '', overdueText] = process.argv.slice(2);
 const overdue = Number(overdueText);
@@ -27,20 +26,11 @@ async function hereAll(): Promise<boolean> {
   return (await Promise.all(runs)).every(Boolean);
 }
 
-/** Has the server do what it was told to do later. */
-async function go(): Promise<string> {
-  const socket = connect(to(ports.tls));
-  socket.write('go\n');
-  let text = '';
-  for await (const chunk of socket) text += chunk;
-  return text;
-}
-
 async function wake(): Promise<void> {
   const worker = await blocked();
   const since = performance.now();
   console.log(await hereAll());
-  console.log(await go());
+  console.log(await go(ports));
   console.log(await hereAll());
   await sleep(Math.max(0, since + overdue * 1.5 - performance.now()));
   console.log(Atomics.load(flags, 1) === 0 ? 'blocked all the time' : 'was awake');

@@ -1,6 +1,6 @@
 /** Ends the process in one way while a connection is in one phase; or, by itself, with one in each. */
 import { PHASE_NAMES, type PhaseName, type PhasePorts } from '../phases';
-import { reach } from './reach';
+import { letGo, type Reached, reach } from './reach';
 
 const [way, json = '', phase] = process.argv.slice(2);
 const ports: PhasePorts = JSON.parse(json);
@@ -30,7 +30,7 @@ async function main(): Promise<void> {
       process.kill(process.pid, 'SIGTERM');
       break;
     case 'its natural end':
-      for (const { socket } of all) socket.unref();
+      for (const [i, name] of names.entries()) letGo(name, all[i] as Reached);
       break;
   }
 }

@@ -90,6 +90,24 @@ export async function reach(
   return { socket, answer };
 }
 
+/**
+ * Keeps the process no more. Over a stream libuv waits for a write that nobody takes whether the socket is
+ * referenced or not, as with `node:tls`.
+ */
+export function letGo(name: PhaseName, { socket }: Reached): void {
+  if (name === 'writing' && socket.transport === 'stream') socket.destroy();
+  else socket.unref();
+}
+
+/** Has the server do to its connections what it was told to do later; resolves to what it says then. */
+export async function go(ports: PhasePorts): Promise<string> {
+  const socket = connect(to(ports.tls));
+  socket.write('go\n');
+  let text = '';
+  for await (const chunk of socket) text += chunk;
+  return text;
+}
+
 /** Until nothing more leaves. */
 async function writeTooMuch(socket: TLSSocket): Promise<void> {
   socket.write(MUCH);

@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { PhaseName, PhasePorts } from '../phases';
 import { type HandshakeOptions, handshake } from './handshake';
-import { reach } from './reach';
+import { letGo, reach } from './reach';
 
 export interface WorkerTask {
   readonly ports: PhasePorts;
@@ -33,7 +33,7 @@ async function main(): Promise<void> {
     case 'an uncaught exception':
       throw new Error('on purpose');
     case 'its natural end':
-      for (const { socket } of all) socket.unref();
+      for (const reached of all) letGo(phase, reached);
       break;
   }
 }
