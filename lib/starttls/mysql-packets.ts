@@ -1,4 +1,5 @@
 /** As much of MySQL's protocol as is spoken before TLS, and numbered anew after it. */
+import { types } from 'node:util';
 import { TLSClientCertError } from '../errors';
 import { type Dialogue, unexpected } from './dialogue';
 
@@ -56,7 +57,7 @@ export function serverOffersTls(greeting: Buffer): boolean {
  */
 export function sslRequest(answer: unknown): Buffer {
   const packet = Buffer.alloc(HEADER_LENGTH + SSL_REQUEST_LENGTH);
-  if (answer instanceof Uint8Array) {
+  if (types.isUint8Array(answer)) {
     const capabilities = capabilitiesOf(answer);
     packet.set(answer.subarray(SAYING.from, SAYING.to), SAYING.from);
     packet.writeUInt32LE((capabilities | CLIENT_SSL) >>> 0, HEADER_LENGTH);

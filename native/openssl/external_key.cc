@@ -359,7 +359,7 @@ OSSL_LIB_CTX* LibraryContext() {
   // loaded provider behind.
   if (provider != nullptr) OSSL_PROVIDER_unload(provider);
   OSSL_LIB_CTX_free(made);
-  return known;
+  return context;
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 /** Runs the children that open connections and leave them, and reads what they found left. */
 import { type ChildOptions, runChild } from '../lifecycle/run-child';
 
-/** KiB of JavaScript's heap that may be left after all of them: less than one for each. */
+/** KiB of JavaScript's heap that may be left after all of them: less than one for each of thousands. */
 export const HEAP_MARGIN = 1_500;
 /**
  * KiB of memory: what the allocator keeps levels off near 30,000 above the warm-up's end, however

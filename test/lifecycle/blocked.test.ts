@@ -1,7 +1,7 @@
 /** A worker that is blocked in `Atomics.wait()` holds up nobody else, and finds all in order when it wakes. */
 import { type PhaseServers, SENT_LATER, startPhaseServers } from './phase-servers';
 import { TOO_MUCH } from './phases';
-import { runChild } from './run-child';
+import { patience, runChild } from './run-child';
 
 let servers: PhaseServers;
 beforeAll(async () => {
@@ -10,7 +10,7 @@ beforeAll(async () => {
 afterAll(() => servers.close());
 
 /** Timers of so many ms expire while nobody can look. */
-const OVERDUE = 300;
+const OVERDUE = patience(300);
 
 const echoed = { received: 'hello', events: ['end', 'close'] };
 const shown = {

@@ -1,8 +1,10 @@
 /** PINs: who is asked, when, how often, and what reaches the token. */
+
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
+import { runInNewContext } from 'node:vm';
 import {
   openPkcs11,
   type PinCallback,
@@ -116,11 +118,14 @@ test('the right PIN after a wrong one', async () => {
   expect(loginsSeen()).toBe(2);
 });
 
-test('bytes are wiped, and do as well as text', async () => {
-  const bytes = Buffer.from(PIN);
+test.each([
+  ['here', Uint8Array],
+  ['in another realm', runInNewContext('Uint8Array') as typeof Uint8Array],
+])('bytes made %s are wiped, and do as well as text', async (_where, Bytes) => {
+  const bytes = Bytes.from(Buffer.from(PIN));
   await load(() => bytes);
   await sign('everyday');
-  expect(bytes).toEqual(Buffer.alloc(PIN.length));
+  expect([...bytes]).toEqual([...Buffer.alloc(PIN.length)]);
 });
 
 test.each([

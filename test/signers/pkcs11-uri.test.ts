@@ -1,5 +1,6 @@
 /** `pkcs11:` URIs, read and written. */
 import { inspect } from 'node:util';
+import { runInNewContext } from 'node:vm';
 import { Pkcs11Uri, type Pkcs11UriAttributes } from '../../lib/signers/pkcs11/index';
 
 test.each<[string, Pkcs11UriAttributes]>([
@@ -44,6 +45,11 @@ test.each<[string, Pkcs11UriAttributes]>([
   expect(uri.attributes).toEqual(attributes);
   expect(Pkcs11Uri.parse(uri.toString()).attributes).toEqual(attributes);
   expect(new Pkcs11Uri(attributes).toString()).toBe(uri.toString());
+});
+
+test('takes bytes of another realm', () => {
+  const id = runInNewContext('Uint8Array.of(1, 255)') as Uint8Array;
+  expect(String(new Pkcs11Uri({ id }))).toBe('pkcs11:id=%01%FF');
 });
 
 test('is written in one way', () => {

@@ -27,7 +27,7 @@ function reportsIn(log) {
   const found = [];
   // The report of an error is the rest of its file: the process is aborted. Leaks are parted by empty lines.
   const error = text.search(
-    /^.*(?:ERROR: AddressSanitizer:|AddressSanitizer:DEADLYSIGNAL|runtime error:)/m,
+    /^.*(?:ERROR: AddressSanitizer:|AddressSanitizer:DEADLYSIGNAL|CHECK failed|runtime error:)/m,
   );
   if (error !== -1) found.push(text.slice(error).trim());
   for (const leak of text.split(/\n\s*\n/)) {

@@ -10,12 +10,14 @@ const AT_ONCE = phase === 'writing' ? 10 : 50;
 /** Whom the server does not read, or does not answer the end, it does not see go; and its descriptors are few. */
 const HELD = ['writing', 'closing'];
 const BEFORE_GO = 250;
+let early = 0;
 const seen = new Set<string | null>();
 
 async function abort(): Promise<void> {
   const options = transport === 'stream' ? { transport } : {};
   const { socket } = await reach(phase as PhaseName, ports, options as object);
   seen.add(socket.transport);
+  if (socket.destroyed) early += 1;
   if (socket.closed) return;
   const closed = new Promise((resolve) => socket.once('close', resolve));
   socket.destroy();
@@ -38,5 +40,5 @@ void measure(
   () => round(Number(count)),
   ({ connections, socketTransports, credentials }) =>
     connections + socketTransports === 0 && credentials <= 1,
-  () => ({ transports: [...seen] }),
+  () => ({ transports: [...seen], early }),
 );

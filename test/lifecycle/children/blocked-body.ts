@@ -60,18 +60,19 @@ async function main(): Promise<void> {
       return { name, socket };
     }),
   );
-  const idle = { name: 'idle', ...(await reach('open', ports)) };
-  idle.socket.setTimeout(overdue);
-  const late = {
-    name: 'overdue',
-    ...(await reach('suspended', ports, { clientCertTimeout: overdue })),
-  };
-  // Last: the kernel connects it while nobody is there.
-  inPhases.push(await bring('connecting'));
-  const all = [...inPhases, ...toldLater, idle, late].map(({ name, socket }) => ({
+  const watched = [...inPhases, ...toldLater].map(({ name, socket }) => ({
     name,
     ...watch(socket),
   }));
+  const late = await reach('suspended', ports, { clientCertTimeout: overdue });
+  watched.push({ name: 'overdue', ...watch(late.socket) });
+  const idle = await reach('open', ports);
+  watched.push({ name: 'idle', ...watch(idle.socket) });
+  idle.socket.setTimeout(overdue);
+  // Last: the kernel connects it while nobody is there.
+  const connecting = await bring('connecting');
+  inPhases.push(connecting);
+  const all = [...watched, { name: connecting.name, ...watch(connecting.socket) }];
 
   parentPort?.postMessage('blocked');
   Atomics.wait(flags, 0, 0);
