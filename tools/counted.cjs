@@ -55,4 +55,4 @@ function createTransformer(options) {
   };
 }
 
-module.exports = { counted, countedChild, begin, createTransformer };
+module.exports = { countedChild, begin, createTransformer };

@@ -81,6 +81,9 @@ function compile(args) {
   });
 }
 
+/** Where node-gyp-build finds what was built in `folder`. */
+const addonIn = (folder) => join(folder, 'build/Release/tls_client_cert.node');
+
 /**
  * `folder/build/Release/tls_client_cert.node`, its objects in `folder/objects`; what is newer than its
  * source, all headers and the flags is kept. `sources`: what it is made from, by default what the addon
@@ -91,7 +94,7 @@ async function buildAddon(
   { flags, linkFlags = flags, sources = addonSources(), extra = [] },
 ) {
   const objects = join(folder, 'objects');
-  const target = join(folder, 'build/Release/tls_client_cert.node');
+  const target = addonIn(folder);
   const record = join(folder, 'flags.json');
   const includes = [nodeHeaders(), join(ROOT, 'node_modules/node-addon-api')];
   const common = [
@@ -121,4 +124,4 @@ async function buildAddon(
   must('c++', ['-shared', ...linkFlags, '-Wl,-z,nodelete', ...made, '-o', target]);
 }
 
-module.exports = { BINDING, MACHINE, ROOT, buildAddon, must, run };
+module.exports = { BINDING, MACHINE, ROOT, addonIn, buildAddon, must, run };

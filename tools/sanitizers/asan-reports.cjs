@@ -1,8 +1,7 @@
 // What AddressSanitizer, LeakSanitizer and UBSan wrote into their log files. Every error counts, whoever's
 // it is. Of leaks those count that our addon or OpenSSL allocated, and not V8 on its behalf: what hangs on
 // V8's own pages looks lost to LeakSanitizer, which does not read them.
-const { readdirSync, readFileSync } = require('node:fs');
-const { join } = require('node:path');
+const { Found, logsIn } = require('./found.cjs');
 
 const OURS = /tls_client_cert\.node|\bnative\/(?:openssl|binding|addon)|\bplanted\.cc/;
 /** Node's OpenSSL has no frame pointers: a stack may end within it. Other programs have a library. */
@@ -43,20 +42,18 @@ function reportsIn(log) {
 
 /** The same over all files of a folder, each report once however many processes had it. */
 function reports(folder) {
-  const found = new Map();
-  for (const name of readdirSync(folder)) {
-    for (const report of reportsIn(readFileSync(join(folder, name), 'utf8'))) {
+  const found = new Found();
+  for (const [name, log] of logsIn(folder)) {
+    for (const report of reportsIn(log)) {
       // Without what is another in each process.
       const key = report
         .replace(/0x[\da-f]+/g, '')
         .replace(/^=+\d+=+/gm, '')
         .replace(/\d+ (?:byte|object)/g, '');
-      const known = found.get(key) ?? { report, file: name, times: 0 };
-      known.times += 1;
-      found.set(key, known);
+      found.add(report, name, key);
     }
   }
-  return [...found.values()];
+  return found.reports;
 }
 
-module.exports = { reports, reportsIn };
+module.exports = { reports };

@@ -5,10 +5,10 @@
 // The addon is built for it, and the sanitizer's runtime preloaded into Node, so that OpenSSL's memory and
 // V8's are under it as well. All programs that the tests start inherit it: what they report counts too.
 const { spawnSync, execFileSync } = require('node:child_process');
-const { mkdirSync, rmSync } = require('node:fs');
 const { join } = require('node:path');
-const { buildAddon, ROOT } = require('../instrumented-addon.cjs');
+const { addonIn, buildAddon, ROOT } = require('../instrumented-addon.cjs');
 const { reports } = require('./asan-reports.cjs');
+const { emptied, printFound } = require('./found.cjs');
 const { writeTranspiled } = require('./transpiled.cjs');
 
 const OUT = join(ROOT, 'build/asan');
@@ -47,14 +47,6 @@ function environment(logs) {
     TLS_CLIENT_CERT_TRANSPILED: TRANSPILED,
     TLS_CLIENT_CERT_TEST_SLOWNESS: '4',
   };
-}
-
-const addonIn = (folder) => join(folder, 'build/Release/tls_client_cert.node');
-
-function emptied(folder) {
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
-  return folder;
 }
 
 /** That each kind of defect is found, in a file of reports, by the same means as in the tests. */
@@ -103,11 +95,7 @@ async function main(args) {
     { cwd: ROOT, stdio: 'inherit', env: environment(logs) },
   );
   const found = reports(logs);
-  for (const { report, file, times } of found) {
-    console.log(
-      `\n--- ${join(logs, file)}${times > 1 ? `, and ${times - 1} like it` : ''}\n${report}`,
-    );
-  }
+  printFound(logs, found);
   console.log(`\n${found.length} sanitizer reports`);
   process.exitCode = status === 0 && found.length === 0 ? 0 : 1;
 }

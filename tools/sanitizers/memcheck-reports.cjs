@@ -1,8 +1,7 @@
 // What valgrind's memcheck wrote as XML, a file for each process. What counts is an error, and a definite leak,
 // whose stack reaches the addon before it reaches JavaScript. V8 has its own: it reads what nobody wrote, on
 // purpose. Behind JavaScript the addon may well be again, whose call V8 then is in.
-const { readdirSync, readFileSync } = require('node:fs');
-const { join } = require('node:path');
+const { Found, logsIn } = require('./found.cjs');
 
 const OURS = 'tls_client_cert.node';
 /** What is called from here on is JavaScript. */
@@ -64,22 +63,17 @@ function reportsIn(xml) {
 
 /** All files of a folder: each report once, how many processes there were, and what is not counted. */
 function reports(folder) {
-  const found = new Map();
+  const found = new Found();
   let others = 0;
   const unfinished = [];
-  const names = readdirSync(folder);
-  for (const name of names) {
-    const xml = readFileSync(join(folder, name), 'utf8');
+  const logs = logsIn(folder);
+  for (const [name, xml] of logs) {
     const one = reportsIn(xml);
     others += one.others;
     if (!xml.includes('</valgrindoutput>')) unfinished.push(name);
-    for (const report of one.found) {
-      const known = found.get(report) ?? { report, file: name, times: 0 };
-      known.times += 1;
-      found.set(report, known);
-    }
+    for (const report of one.found) found.add(report, name);
   }
-  return { found: [...found.values()], processes: names.length, others, unfinished };
+  return { found: found.reports, processes: logs.length, others, unfinished };
 }
 
 module.exports = { reports };

@@ -2,10 +2,10 @@
 // arguments a child of each kind; `-- --all`: all of them; other arguments are jest's. It fails where a test
 // fails, where memcheck has a report that counts (memcheck-reports.cjs), and where a process got no verdict.
 const { spawnSync } = require('node:child_process');
-const { mkdirSync, rmSync } = require('node:fs');
 const { join } = require('node:path');
-const { buildAddon, ROOT } = require('../instrumented-addon.cjs');
+const { addonIn, buildAddon, ROOT } = require('../instrumented-addon.cjs');
 const { reports } = require('./memcheck-reports.cjs');
+const { emptied, printFound } = require('./found.cjs');
 const { writeTranspiled } = require('./transpiled.cjs');
 
 const OUT = join(ROOT, 'build/memcheck');
@@ -34,14 +34,6 @@ const SAMPLE = [
   'and the process at last, while suspended',
   'signed two workers and the main thread at once, TLSv1.3',
 ];
-
-const addonIn = (folder) => join(folder, 'build/Release/tls_client_cert.node');
-
-function emptied(folder) {
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
-  return folder;
-}
 
 /** Node under memcheck, its reports in `logs`. */
 const node = (logs) => [
@@ -121,11 +113,7 @@ async function main(args) {
     },
   );
   const { found, processes, others, unfinished } = reports(logs);
-  for (const { report, file, times } of found) {
-    console.log(
-      `\n--- ${join(logs, file)}${times > 1 ? `, and ${times - 1} like it` : ''}\n${report}`,
-    );
-  }
+  printFound(logs, found);
   if (unfinished.length > 0) console.log(`\nno verdict: ${unfinished.join(' ')}`);
   console.log(
     `\n${found.length} memcheck reports from ${processes} processes (${others} of V8's or Node's own are not counted)`,
