@@ -2,7 +2,7 @@
 import { startRawServer } from '../integration/stream-helpers';
 import { type PhaseServers, startPhaseServers } from '../lifecycle/phase-servers';
 import { PHASE_NAMES, type PhaseName, type PhasePorts } from '../lifecycle/phases';
-import { HEAP_MARGIN, measureLeft, RSS_MARGIN } from './left';
+import { expectNothingGrown, measureLeft } from './left';
 
 const MANY = { count: 2_000, warmUp: 1_000 };
 /** Each has megabytes to write. */
@@ -17,9 +17,7 @@ async function expectNothingLeft(phase: PhaseName, ports: PhasePorts, transport:
   expect(left).toMatchObject({ connections: 0, socketTransports: 0, contexts: 1 });
   // What was answered last is kept for the next connection.
   expect(left.credentials).toBeLessThanOrEqual(1);
-  expect(left.heap).toBeLessThan(HEAP_MARGIN);
-  expect(left.external).toBeLessThan(HEAP_MARGIN);
-  expect(left.rss).toBeLessThan(RSS_MARGIN);
+  expectNothingGrown(left);
   return { early: left.early, transports: left.transports, all: count + warmUp };
 }
 

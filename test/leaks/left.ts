@@ -2,12 +2,12 @@
 import { type ChildOptions, runChild } from '../lifecycle/run-child';
 
 /** KiB of JavaScript's heap that may be left after all of them: less than one for each of thousands. */
-export const HEAP_MARGIN = 1_500;
+const HEAP_MARGIN = 1_500;
 /**
  * KiB of memory: what the allocator keeps levels off near 30,000 above the warm-up's end, however
  * many follow. The SSL that each connection holds is some 50.
  */
-export const RSS_MARGIN = 40_000;
+const RSS_MARGIN = 40_000;
 
 /** A guard against what hangs, and no measure: others may want the machine. */
 const PATIENCE = 240_000;
@@ -34,4 +34,11 @@ export async function measureLeft(
   });
   expect({ end: child.end, errors: child.errors }).toEqual({ end: 0, errors: '' });
   return JSON.parse(child.lines[0] ?? '');
+}
+
+/** For thousands of connections. */
+export function expectNothingGrown({ heap, external, rss }: Left): void {
+  expect(heap).toBeLessThan(HEAP_MARGIN);
+  expect(external).toBeLessThan(HEAP_MARGIN);
+  expect(rss).toBeLessThan(RSS_MARGIN);
 }

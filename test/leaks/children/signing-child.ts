@@ -1,8 +1,7 @@
 /** Forgets many connections while their signatures are waited for; prints what is left. */
 import net from 'node:net';
-import { Connection, createSecureContext } from '../../../lib/index';
+import { Connection, createSecureContext, type Signer } from '../../../lib/index';
 import { credential, to } from '../../lifecycle/children/client';
-import { waits } from '../../lifecycle/children/signing';
 import { measure } from './measure';
 
 const [portText, countText] = process.argv.slice(2);
@@ -15,9 +14,12 @@ const secureContext = createSecureContext({ ca });
 /** Fed by hand as far as the signer, and then let go without a word. */
 async function forgotten(): Promise<void> {
   let asked = false;
-  const signer = waits(() => {
-    asked = true;
-  });
+  const signer: Signer = {
+    sign: () => {
+      asked = true;
+      return new Promise(() => {});
+    },
+  };
   const connection = new Connection({
     host: 'localhost',
     secureContext,

@@ -112,10 +112,9 @@ const CASES: Readonly<Record<string, () => unknown>> = {
     }
   },
   'a Suspension of the other': async () => {
-    let theirs: Package.Suspension | undefined;
     const socket = first.connect({ ...to(task.port), clientCertCallback: () => first.SUSPEND });
     socket.on('error', () => {});
-    [theirs] = (await once(socket, 'suspend')) as [Package.Suspension];
+    const [theirs] = (await once(socket, 'suspend')) as [Package.Suspension];
     const asAnswer = await refused(() =>
       second.connect({ ...to(task.port), clientCertCallback: async () => theirs as never }),
     );

@@ -1,4 +1,4 @@
-/** Signers of children: one that signs later, and one that says when it is asked and never answers. */
+/** The signer of children. */
 import { sign } from 'node:crypto';
 import type { Signer } from '../../../lib/index';
 import { credential } from './client';
@@ -8,13 +8,3 @@ export const signs: Signer = {
   sign: (data) =>
     new Promise((resolve) => setImmediate(() => resolve(sign('sha256', data, credential.key)))),
 };
-
-/** Calls `asked` and keeps whoever asks waiting for ever. */
-export function waits(asked: (signal: AbortSignal) => void): Signer {
-  return {
-    sign: (_data, _scheme, { signal }) => {
-      asked(signal);
-      return new Promise(() => {});
-    },
-  };
-}
