@@ -25,7 +25,7 @@ export async function interleave<Row extends string, Sample>(
     for (const row of rows) runners.push([row, await start(row)]);
     const here = Math.min(roundsPerProcess, rounds - done);
     for (let round = 0; round < here; round++) {
-      for (const [row, runner] of rotated(runners, done + round)) {
+      for (const [row, runner] of shuffled(runners, done + round)) {
         samples.get(row)?.push(await runner.run());
       }
     }
@@ -34,8 +34,17 @@ export async function interleave<Row extends string, Sample>(
   return Object.fromEntries(samples) as Record<Row, Sample[]>;
 }
 
-/** So that no row is always measured behind the same other. */
-function rotated<T>(items: readonly T[], by: number): T[] {
-  const first = by % items.length;
-  return [...items.slice(first), ...items.slice(0, first)];
+/**
+ * In a balanced Latin square's order, so that each row is measured behind each other as often: what runs
+ * before leaves its mark, as a warm or a cold cache.
+ */
+export function shuffled<T>(items: readonly T[], round: number): T[] {
+  const count = items.length;
+  // 0, 1, -1, 2, -2, …: each step between neighbours occurs once.
+  const order = items.map((_, i) => {
+    const step = Math.ceil(i / 2) * (i % 2 === 0 ? -1 : 1);
+    return items[(step + (round % count) + count) % count] as T;
+  });
+  // Of an odd number half of the pairs come only the other way round.
+  return Math.floor(round / count) % 2 === 0 ? order : order.reverse();
 }

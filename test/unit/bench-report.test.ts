@@ -3,7 +3,7 @@ import { caveats, compare, comparisonTable } from '../../bench/compare';
 import { picture } from '../../bench/picture';
 import { parseRecord, type RunRecord, readRecord, recordText } from '../../bench/record';
 import { quantile, ratios, type Summary, show, summarize } from '../../bench/report';
-import { interleave } from '../../bench/rounds';
+import { interleave, shuffled } from '../../bench/rounds';
 import { judge, verdictTable } from '../../bench/summary';
 import { type Figures, TARGETS } from '../../bench/targets';
 
@@ -65,9 +65,26 @@ describe('rounds', () => {
       2,
     );
     expect(log.join(', ')).toBe(
-      'start a, start b, a, b, b, a, stop a, stop b, start a, start b, a, b, stop a, stop b',
+      'start a, start b, a, b, b, a, stop a, stop b, start a, start b, b, a, stop a, stop b',
     );
-    expect(samples).toEqual({ a: [3, 6, 11], b: [4, 5, 12] });
+    expect(samples).toEqual({ a: [3, 6, 12], b: [4, 5, 11] });
+  });
+
+  it.each([
+    ['a', 'b', 'c', 'd', 'e', 'f'],
+    ['a', 'b', 'c'],
+    ['a', 'b'],
+  ])('put each row behind each other as often: %s %s …', (...rows) => {
+    const times = new Map<string, number>();
+    for (let round = 0; round < 2 * rows.length; round++) {
+      const order = shuffled(rows, round);
+      expect([...order].sort()).toEqual(rows);
+      for (let i = 1; i < order.length; i++) {
+        const pair = `${order[i - 1]}${order[i]}`;
+        times.set(pair, (times.get(pair) ?? 0) + 1);
+      }
+    }
+    expect([...times.values()]).toEqual(Array(rows.length * (rows.length - 1)).fill(2));
   });
 });
 
