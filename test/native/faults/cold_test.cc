@@ -3,6 +3,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <functional>
+#include <thread>
+#include <vector>
+
 #include "client.h"
 
 namespace tls_client_cert::test::faults {
@@ -38,6 +43,45 @@ int Cold(First first, Second second) {
   }
 }
 
+// How many blocks of OpenSSL's are left of a call that so many threads make at
+// once, in a child.
+size_t LeftBy(int count, const std::function<void()>& call) {
+  int pipe_ends[2];
+  REQUIRE(pipe(pipe_ends) == 0);
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    const size_t before = Live();
+    std::atomic<int> missing{count};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < count; i++) {
+      threads.emplace_back([&] {
+        missing--;
+        while (missing != 0) std::this_thread::yield();
+        call();
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    const size_t left = Live() - before;
+    const bool said = write(pipe_ends[1], &left, sizeof(left)) == sizeof(left);
+    _exit(said ? 0 : 1);
+  }
+  close(pipe_ends[1]);
+  size_t left = 0;
+  const ssize_t heard = read(pipe_ends[0], &left, sizeof(left));
+  close(pipe_ends[0]);
+  REQUIRE(waitpid(child, nullptr, 0) == child);
+  REQUIRE(heard == sizeof(left));
+  return left;
+}
+
+// EC, as the test server's.
+EvpPkeyPointer PublicKey() {
+  const X509Pointer certificate(
+      X509_dup(ThePki().clients.at("p256").certificate.get()));
+  return EvpPkeyPointer(X509_get_pubkey(certificate.get()));
+}
+
 }  // namespace
 
 // Of all the first to run, by the name of its file: before anybody has made it.
@@ -51,17 +95,18 @@ TEST_CASE("faults: a process's first connection") {
   CHECK(cold > warm);
 }
 
+// Before the next one, which makes its own in this process.
+TEST_CASE("faults: a process's first keys that are elsewhere, all at once") {
+  const EvpPkeyPointer key = PublicKey();
+  const auto make = [&] { MakeExternalKey(key.get(), {}, nullptr); };
+  const size_t kept = LeftBy(1, make);
+  for (int i = 0; i < 5; i++) CHECK(LeftBy(8, make) == kept);
+}
+
 TEST_CASE("faults: a process's first key that is elsewhere") {
-  const Bytes leaf =
-      CertificateDer(ThePki().clients.at("p256").certificate.get());
-  const X509Pointer certificate = [&] {
-    const uint8_t* position = leaf.data();
-    return X509Pointer(d2i_X509(nullptr, &position,
-                                static_cast<long>(leaf.size())));  // NOLINT
-  }();
-  EVP_PKEY* key = X509_get0_pubkey(certificate.get());
+  const EvpPkeyPointer key = PublicKey();
   const auto make = [&] {
-    return static_cast<bool>(MakeExternalKey(key, {}, nullptr));
+    return static_cast<bool>(MakeExternalKey(key.get(), {}, nullptr));
   };
   const int cold = Cold([&] { make(); }, make);
   REQUIRE(make());
