@@ -3,36 +3,51 @@
 //
 //   node --require ./tools/register-typescript.cjs some/file.ts
 //
-// Where the compiler itself would take too long, as under a sanitizer, TLS_CLIENT_CERT_TRANSPILED names a
-// folder with what tools/sanitizers/transpiled.cjs has put there.
-const { existsSync, readFileSync } = require('node:fs');
+// The tests start hundreds of children that load the same files: what is compiled is kept, under a name
+// made of all that it comes from, so that nothing in there is ever out of date.
+const { createHash, randomUUID } = require('node:crypto');
+const { mkdirSync, readFileSync, renameSync, writeFileSync } = require('node:fs');
 const Module = require('node:module');
-const { join, relative } = require('node:path');
+const { join } = require('node:path');
 const { countedChild } = require('./counted.cjs');
 
-const root = join(__dirname, '..');
+const KEPT = join(__dirname, '../node_modules/.cache/tls-client-cert');
+const { version } = require('@swc/core/package.json');
 
-function transpile(filename, sourceMaps = 'inline') {
-  const { transformSync } = require('@swc/core');
-  const { code } = transformSync(countedChild(filename), {
-    filename,
-    configFile: false,
-    swcrc: false,
-    sourceMaps,
-    module: { type: 'commonjs' },
-    jsc: { parser: { syntax: 'typescript' }, target: 'es2022' },
-  });
+const options = (filename) => ({
+  filename,
+  configFile: false,
+  swcrc: false,
+  sourceMaps: 'inline',
+  module: { type: 'commonjs' },
+  jsc: { parser: { syntax: 'typescript' }, target: 'es2022' },
+});
+
+/** The JavaScript of a TypeScript file. */
+function transpiled(filename) {
+  const source = countedChild(filename);
+  const origin = JSON.stringify([version, options(filename), source]);
+  const kept = join(KEPT, `${createHash('sha256').update(origin).digest('hex')}.js`);
+  try {
+    return readFileSync(kept, 'utf8');
+  } catch {
+    // Nobody compiled it before.
+  }
+  const { code } = require('@swc/core').transformSync(source, options(filename));
+  try {
+    mkdirSync(KEPT, { recursive: true });
+    // Whole or not at all: others read while this writes.
+    const part = `${kept}.${randomUUID()}`;
+    writeFileSync(part, code);
+    renameSync(part, kept);
+  } catch {
+    // Where nothing can be kept it is compiled each time.
+  }
   return code;
 }
 
-function transpiled(filename) {
-  const folder = process.env.TLS_CLIENT_CERT_TRANSPILED;
-  const file = folder && join(folder, `${relative(root, filename)}.js`);
-  return file && existsSync(file) ? readFileSync(file, 'utf8') : undefined;
-}
-
 Module._extensions['.ts'] = (module, filename) => {
-  module._compile(transpiled(filename) ?? transpile(filename), filename);
+  module._compile(transpiled(filename), filename);
 };
 
-module.exports = { transpile };
+module.exports = { transpiled };

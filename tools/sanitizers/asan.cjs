@@ -9,12 +9,11 @@ const { join } = require('node:path');
 const { addonIn, buildAddon, ROOT } = require('../instrumented-addon.cjs');
 const { reports } = require('./asan-reports.cjs');
 const { emptied, printFound } = require('./found.cjs');
-const { writeTranspiled } = require('./transpiled.cjs');
+const { transpileAll } = require('./transpiled.cjs');
 
 const OUT = join(ROOT, 'build/asan');
 const PLANTED = join(OUT, 'planted');
 const LOGS = join(OUT, 'logs');
-const TRANSPILED = join(OUT, 'transpiled');
 const FOLDERS = ['unit', 'integration', 'lifecycle', 'security'].map((name) => `test/${name}`);
 
 const FLAGS = [
@@ -44,7 +43,6 @@ function environment(logs) {
     TLS_CLIENT_CERT_UBSAN_LOG: join(logs, 'ubsan'),
     TLS_CLIENT_CERT_PREBUILD: OUT,
     TLS_CLIENT_CERT_LEAK_CHECK: addonIn(PLANTED),
-    TLS_CLIENT_CERT_TRANSPILED: TRANSPILED,
     TLS_CLIENT_CERT_TEST_SLOWNESS: '4',
   };
 }
@@ -77,7 +75,7 @@ async function main(args) {
   await buildAddon(PLANTED, { flags: FLAGS, sources });
   prove();
   await buildAddon(OUT, { flags: FLAGS, extra: [extra] });
-  writeTranspiled(emptied(TRANSPILED));
+  transpileAll();
   const logs = emptied(LOGS);
   const named = args.some((argument) => /^(?:\.\/)?test\//.test(argument));
   const { status } = spawnSync(

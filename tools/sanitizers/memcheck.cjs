@@ -6,11 +6,10 @@ const { join } = require('node:path');
 const { addonIn, buildAddon, ROOT } = require('../instrumented-addon.cjs');
 const { reports } = require('./memcheck-reports.cjs');
 const { emptied, printFound } = require('./found.cjs');
-const { writeTranspiled } = require('./transpiled.cjs');
+const { transpileAll } = require('./transpiled.cjs');
 
 const OUT = join(ROOT, 'build/memcheck');
 const PLANTED = join(OUT, 'planted');
-const TRANSPILED = join(OUT, 'transpiled');
 const FLAGS = ['-O1', '-fno-omit-frame-pointer'];
 const SLOWNESS = '30';
 
@@ -78,7 +77,7 @@ async function main(args) {
   await buildAddon(PLANTED, { flags: FLAGS, sources: ['tools/sanitizers/planted.cc'] });
   prove();
   await buildAddon(OUT, { flags: FLAGS });
-  writeTranspiled(emptied(TRANSPILED));
+  transpileAll();
   const logs = emptied(join(OUT, 'logs'));
   const everything = args.includes('--all');
   const given = args.filter((argument) => argument !== '--all');
@@ -106,7 +105,6 @@ async function main(args) {
       env: {
         ...process.env,
         TLS_CLIENT_CERT_PREBUILD: OUT,
-        TLS_CLIENT_CERT_TRANSPILED: TRANSPILED,
         TLS_CLIENT_CERT_TEST_NODE: JSON.stringify(node(logs)),
         TLS_CLIENT_CERT_TEST_SLOWNESS: SLOWNESS,
       },
