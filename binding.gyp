@@ -31,6 +31,8 @@
         "native/openssl/certificate_request.cc",
         "native/openssl/client_cert.cc",
         "native/openssl/connection.cc",
+        "native/openssl/connection_callbacks.cc",
+        "native/openssl/connection_state.cc",
         "native/openssl/context.cc",
         "native/openssl/credential.cc",
         "native/openssl/digest.cc",

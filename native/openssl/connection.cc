@@ -3,7 +3,6 @@
 #include <openssl/err.h>
 
 #include <atomic>
-#include <cstring>
 #include <utility>
 
 #include "session_facts.h"
@@ -14,27 +13,12 @@ namespace {
 
 using Certificate = HandshakeLog::Certificate;
 
-// More than any server sends at once; the newest are kept.
-constexpr size_t kMaxNewSessions = 8;
-
 // Answers to what the peer asks after the handshake, in bytes, that it has not
 // taken: far more than any that also reads can make of them.
 constexpr size_t kMaxUnsentAnswers = 256 * 1024;
 
 // More than one record.
 constexpr size_t kBulk = 24 * 1024;
-
-// One index for the process, which is how OpenSSL hands them out. Below 0 for
-// want of memory, which the next call may find.
-int ConnectionIndex() {
-  static std::atomic<int> index{-1};
-  int known = index;
-  if (known >= 0) return known;
-  const int made = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
-  // Another thread's counts if it was first; then ours is of no use to anybody.
-  if (made < 0 || index.compare_exchange_strong(known, made)) return made;
-  return known;
-}
 
 int BioCreate(BIO*) { return 1; }
 
@@ -193,7 +177,7 @@ bool Connection::Open() {
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl_.get(), bio, bio);
   SSL_set_connect_state(ssl_.get());
-  return SSL_set_ex_data(ssl_.get(), ConnectionIndex(), this) == 1;
+  return Attach();
 }
 
 void Connection::OfferSession() {
@@ -674,50 +658,6 @@ SecretBytes Connection::TakeSession(bool wanted) {
   return SerializeSession(session.get());
 }
 
-SecretBytes Connection::session() const {
-  const ErrorMark errors;
-  const SslSessionPointer session(SSL_get1_session(ssl_.get()));
-  if (!established_ || !session ||
-      SSL_SESSION_is_resumable(session.get()) != 1) {
-    return {};
-  }
-  // One that came up earlier was made as whom the server knew then.
-  if (!ReadSessionMark(session.get()) &&
-      !WriteSessionMark(session.get(), mark_)) {
-    return {};
-  }
-  return SerializeSession(session.get());
-}
-
-int Connection::static_credential() const {
-  const Credential::Pointer& in_use =
-      resumed_ && !installed_ ? resumption_.credential() : installed_;
-  for (size_t i = 0; i < options_.credentials.size(); i++) {
-    if (options_.credentials[i] == in_use) return static_cast<int>(i);
-  }
-  return -1;
-}
-
-int Connection::server_chain_error() const {
-  return verification_.state() == ServerVerification::State::kAsked
-             ? verification_.chain_error()
-             : static_cast<int>(SSL_get_verify_result(ssl_.get()));
-}
-
-HandshakeLog::Certificate Connection::certificate() const {
-  const bool waits = signature_.state() != ExternalSignature::State::kIdle;
-  return waits ? Certificate::kRequested : log_.certificate();
-}
-
-bool Connection::by_shared_key() const {
-  const SSL_CIPHER* cipher = SSL_get_current_cipher(ssl_.get());
-  if (cipher == nullptr || !shared_key_) return false;
-  if (SSL_CIPHER_get_auth_nid(cipher) == NID_auth_psk) return true;
-  // On TLS 1.3 it looks like a session; every other server has a certificate.
-  return SSL_version(ssl_.get()) >= TLS1_3_VERSION && session_reused() &&
-         peer_certificate() == nullptr;
-}
-
 void Connection::LogKeys(bool on) {
   logs_keys_ = on;
   if (on && !journal_) journal_ = std::make_unique<Journal>();
@@ -734,224 +674,6 @@ bool Connection::Trace() {
 bool Connection::SetMaxSendFragment(int size) {
   const ErrorMark errors;
   return SSL_set_max_send_fragment(ssl_.get(), size) == 1;
-}
-
-const char* Connection::protocol() const { return SSL_get_version(ssl_.get()); }
-
-CipherNames Connection::cipher() const {
-  CipherNames names;
-  const SSL_CIPHER* cipher = SSL_get_current_cipher(ssl_.get());
-  if (cipher == nullptr) return names;
-  names.name = SSL_CIPHER_get_name(cipher);
-  names.standard = SSL_CIPHER_standard_name(cipher);
-  names.version = SSL_CIPHER_get_version(cipher);
-  return names;
-}
-
-BytesView Connection::alpn_protocol() const {
-  const uint8_t* protocol = nullptr;
-  unsigned size = 0;
-  SSL_get0_alpn_selected(ssl_.get(), &protocol, &size);
-  return BytesView(protocol, size);
-}
-
-const STACK_OF(X509) * Connection::peer_chain() const {
-  return SSL_get_peer_cert_chain(ssl_.get());
-}
-
-X509* Connection::peer_certificate() const {
-  return SSL_get0_peer_certificate(ssl_.get());
-}
-
-const STACK_OF(X509) * Connection::verified_chain() const {
-  // While the server is being judged the SSL does not have it yet.
-  const STACK_OF(X509)* chain = verification_.verified_chain();
-  return chain != nullptr ? chain : SSL_get0_verified_chain(ssl_.get());
-}
-
-void Connection::RegisterCallbacks(SSL_CTX* ctx) {
-  SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, nullptr);
-  SSL_CTX_set_cert_verify_callback(ctx, VerifyServer, nullptr);
-  SSL_CTX_set_cert_cb(ctx, OnCertificateRequest, nullptr);
-  SSL_CTX_set_msg_callback(ctx, OnMessage);
-  SSL_CTX_sess_set_new_cb(ctx, OnNewSession);
-  SSL_CTX_set_tlsext_status_cb(ctx, OnOcspResponse);
-}
-
-void Connection::RegisterClientCertCallback(SSL_CTX* ctx, bool registered) {
-  SSL_CTX_set_client_cert_cb(ctx, registered ? OnClientCert : nullptr);
-}
-
-Connection* Connection::FromSsl(const SSL* ssl) {
-  return static_cast<Connection*>(SSL_get_ex_data(ssl, ConnectionIndex()));
-}
-
-// SSL_CTX_set_cert_verify_callback(3)
-int Connection::VerifyServer(X509_STORE_CTX* store, void*) {
-  SSL* ssl = static_cast<SSL*>(
-      X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
-  return FromSsl(ssl)->verification_.Verify(ssl, store);
-}
-
-// SSL_CTX_set_cert_cb(3): OpenSSL calls it once for every request of the
-// server's, before it looks for a certificate. 0 aborts with a fatal alert.
-int Connection::OnCertificateRequest(SSL* ssl, void*) {
-  Connection* self = FromSsl(ssl);
-  self->client_cert_.Reset();
-  if (self->established_) {
-    self->phase_ = SSL_version(ssl) >= TLS1_3_VERSION
-                       ? RequestPhase::kPostHandshake
-                       : RequestPhase::kRenegotiation;
-  }
-  // Nobody will hear the answer, so nobody is bothered for it.
-  if (self->abandoned_) {
-    SSL_certs_clear(ssl);
-    self->installed_.reset();
-    return 1;
-  }
-  // The response came with the certificate, though OpenSSL tells of it later:
-  // nothing leaves before whoever wanted it has seen it.
-  if (self->options_.requests_ocsp && self->ocsp_ == Ocsp::kIdle &&
-      self->phase_ != RequestPhase::kPostHandshake) {
-    self->ocsp_ = Ocsp::kArrived;
-  }
-  if (self->ocsp_ == Ocsp::kArrived) return -1;
-  // In TLS 1.2 the server's key is known by now.
-  if (SSL_version(ssl) < TLS1_3_VERSION && self->DhKeyTooSmall()) return 0;
-  // RFC 8740: on HTTP/2, which request is it about?
-  if (self->phase_ == RequestPhase::kPostHandshake && AgreedOnHttp2(ssl)) {
-    self->Fail({FailureReason::kForbiddenByHttp2, 0, "", {}});
-    return 0;
-  }
-  if (self->options_.reselects && self->options_.credentials.empty()) {
-    SSL_certs_clear(ssl);
-    self->installed_.reset();
-  }
-  for (const Credential::Pointer& credential : self->options_.credentials) {
-    if (self->WhyNotSent(*credential)) continue;
-    if (self->NeedsFibre(credential)) return -1;
-    if (!ClientCert::Install(ssl, *credential, &self->signature_)) {
-      self->Fail(TakeFailure(FailureReason::kNotSent));
-      return 0;
-    }
-    self->installed_ = credential;
-    return 1;
-  }
-  if (!self->options_.credentials.empty()) {
-    self->Fail(*self->WhyNotSent(*self->options_.credentials.front()));
-    return 0;
-  }
-  const Credential::Pointer& installed = self->installed_;
-  if (self->NeedsFibre(installed)) return -1;
-  // Anew, because this request may want another scheme.
-  if (installed && installed->is_external() &&
-      !ClientCert::Install(ssl, *installed, &self->signature_)) {
-    self->Fail(TakeFailure(FailureReason::kNotSent));
-    return 0;
-  }
-  return 1;
-}
-
-// SSL_CTX_set_client_cert_cb(3)
-int Connection::OnClientCert(SSL* ssl, X509** certificate, EVP_PKEY** key) {
-  Connection* self = FromSsl(ssl);
-  if (!self->options_.credentials.empty() || self->abandoned_) return 0;
-  const ClientCert& answer = self->client_cert_;
-  if (answer.state() == ClientCert::State::kAnswered &&
-      self->NeedsFibre(answer.credential())) {
-    return -1;
-  }
-  return self->client_cert_.Decide(ssl, &self->signature_, certificate, key);
-}
-
-// SSL_CTX_set_tlsext_status_cb(3), with or without a response. A server that
-// asks for a certificate had it told of already.
-int Connection::OnOcspResponse(SSL* ssl, void*) {
-  Connection* self = FromSsl(ssl);
-  if (self->ocsp_ == Ocsp::kIdle) self->ocsp_ = Ocsp::kArrived;
-  return 1;
-}
-
-// SSL_set_psk_client_callback(3)
-unsigned Connection::OnSharedKey(SSL* ssl, const char* hint, char* identity,
-                                 unsigned identity_size, unsigned char* key,
-                                 unsigned key_size) {
-  return FromSsl(ssl)->shared_key_->Await(hint, identity, identity_size, key,
-                                          key_size);
-}
-
-// SSL_CTX_set_keylog_callback(3)
-void Connection::OnKeyLine(const SSL* ssl, const char* line) {
-  Connection* self = FromSsl(ssl);
-  if (self->logs_keys_) self->journal_->AddKeyLine(line);
-}
-
-// SSL_CTX_sess_set_new_cb(3): 1 keeps the reference.
-int Connection::OnNewSession(SSL* ssl, SSL_SESSION* session) {
-  Connection* self = FromSsl(ssl);
-  // What the mark says the server was shown did not leave.
-  if (self->abandoned_) return 0;
-  if (!WriteSessionMark(session, self->mark_)) return 0;
-  if (self->new_sessions_.size() == kMaxNewSessions) {
-    self->new_sessions_.pop_front();
-  }
-  self->new_sessions_.emplace_back(session);
-  return 1;
-}
-
-// OpenSSL answers it as soon as this returns: with a ClientHello, or, told not
-// to, with a no_renegotiation alert.
-void Connection::OnHelloRequest() {
-  // In the middle of a handshake it means nothing (RFC 5246, 7.4.1.1).
-  if (log_.in_handshake()) return;
-  EndRenegotiation();  // the one just before it in the same read
-  if ((SSL_get_options(ssl_.get()) & SSL_OP_NO_RENEGOTIATION) != 0) return;
-  const auto reason = renegotiation_policy_.WhyRefuse(ssl_.get());
-  if (!reason) return;
-  SSL_set_options(ssl_.get(), SSL_OP_NO_RENEGOTIATION);
-  Fail({*reason, 0, "", {}});
-}
-
-void Connection::OnTracedMessage(int outgoing, int version, int content_type,
-                                 const void* message, size_t size, SSL* ssl,
-                                 void* argument) {
-  FromSsl(ssl)->journal_->Trace(
-      outgoing, version, content_type,
-      BytesView(static_cast<const uint8_t*>(message), size), ssl);
-  OnMessage(outgoing, version, content_type, message, size, ssl, argument);
-}
-
-// SSL_CTX_set_msg_callback(3)
-void Connection::OnMessage(int outgoing, int version, int content_type,
-                           const void* message, size_t size, SSL* ssl, void*) {
-  // Every record passes here: only handshake messages and alerts are ours.
-  if (content_type != SSL3_RT_HANDSHAKE && content_type != SSL3_RT_ALERT) {
-    return;
-  }
-  // Behind our close_notify OpenSSL passes over a request, and what it would
-  // have said to it.
-  if (version >= TLS1_3_VERSION &&
-      (SSL_get_shutdown(ssl) & SSL_SENT_SHUTDOWN) != 0 &&
-      content_type == SSL3_RT_HANDSHAKE) {
-    return;
-  }
-  Connection* self = FromSsl(ssl);
-  self->buffers_left_ = true;
-  const HandshakeLog::Note note =
-      self->log_.Record(outgoing == 1, version, content_type,
-                        BytesView(static_cast<const uint8_t*>(message), size));
-  if (note == HandshakeLog::Note::kHelloRequest) {
-    self->OnHelloRequest();
-  } else if (note == HandshakeLog::Note::kCertificateWritten) {
-    if (self->log_.certificate() == Certificate::kSent) {
-      if (self->fibre_ == Fibre::kNone) self->shown_ = self->installed_;
-      // Never by somebody unknown; if it were, no session could be marked.
-      const Credential::Pointer& shown = self->installed_;
-      self->mark_.Shown(shown ? shown->fingerprint() : Bytes());
-    } else {
-      self->mark_.Declined();
-    }
-  }
 }
 
 }  // namespace tls_client_cert

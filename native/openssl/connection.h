@@ -247,6 +247,8 @@ class Connection {
 
   class KeptBuffers;
   struct QueueBio;
+  // So that FromSsl finds it.
+  bool Attach();
   static Connection* FromSsl(const SSL* ssl);
   static int VerifyServer(X509_STORE_CTX* store, void*);
   static int OnCertificateRequest(SSL* ssl, void*);
