@@ -168,11 +168,10 @@ function unpaired(
 function keyMeantFor(files: Files, parts: Parts, pairs: readonly Pair[]): string | undefined {
   const isIdle = (key: KeyPart) =>
     key.is === 'plain' && !pairs.some(({ keys }) => keys.some((used) => used === key));
-  const namesake = files.parts.find(
-    ({ file, keys }) => stemOf(file) === stemOf(parts.file) && keys.some(isIdle),
-  );
   if (parts.keys.some(isIdle)) return parts.file;
-  return leafOf(parts) && namesake?.file;
+  if (leafOf(parts) === undefined) return undefined;
+  const stem = stemOf(parts.file);
+  return files.parts.find(({ file, keys }) => keys.some(isIdle) && stemOf(file) === stem)?.file;
 }
 
 function nothing(

@@ -109,16 +109,21 @@ export function stemOf(file: string): string {
 /** The beginning of what is none is enough. Undefined when it is too large to be a key or a certificate. */
 async function read(file: string): Promise<Buffer | undefined> {
   const handle = await open(file, 'r');
-  const buffer = Buffer.allocUnsafeSlow(LARGEST + 1);
+  let buffer = Buffer.allocUnsafeSlow(ENOUGH);
   let length = 0;
   try {
     for (;;) {
-      const room = Math.min(ENOUGH, buffer.length - length);
-      const { bytesRead } = await handle.read(buffer, length, room);
+      const { bytesRead } = await handle.read(buffer, length, buffer.length - length);
       length += bytesRead;
       if (length > LARGEST) return undefined;
       if (length >= ENOUGH && !mayBeOne(buffer.subarray(0, length))) break;
       if (bytesRead === 0) break;
+      if (length === buffer.length) {
+        const larger = Buffer.allocUnsafeSlow(LARGEST + 1);
+        buffer.copy(larger);
+        buffer.fill(0);
+        buffer = larger;
+      }
     }
     // A copy of its own size.
     return Buffer.from(buffer.subarray(0, length));
