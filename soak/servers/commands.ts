@@ -62,8 +62,6 @@ function hear({ socket, ahead }: Peer, on: (chunk: Buffer) => void): void {
 export async function listenForCommands(options: TlsOptions): Promise<number> {
   const server = createServer({
     ...options,
-    // A client ends its side, and hears the rest.
-    allowHalfOpen: true,
     // A renegotiation is to ask.
     secureOptions: constants.SSL_OP_NO_SESSION_RESUMPTION_ON_RENEGOTIATION,
   });
@@ -78,6 +76,9 @@ export async function listenForCommands(options: TlsOptions): Promise<number> {
     const { remotePort } = socket;
     socket.on('error', () => {});
     socket.setNoDelay(true);
+    // A client ends its side, and hears the rest. One that leaves in the handshake is gone: with the
+    // server's own option its descriptor would be kept.
+    socket.allowHalfOpen = true;
     socket.once('data', (first: Buffer) => {
       const end = first.indexOf(10);
       const [name = '', size] = String(first.subarray(0, end)).split(' ');
