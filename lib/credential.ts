@@ -206,7 +206,7 @@ class SecretCopies {
 
   key(key: Raw | KeyObject): Uint8Array {
     if (typeof key === 'string' || key instanceof Uint8Array) return this.of(key);
-    return this.#ours(key.export({ type: 'pkcs8', format: 'der' }));
+    return this.#ours(key.export(bare({ type: 'pkcs8', format: 'der' })));
   }
 
   wipe(): void {
