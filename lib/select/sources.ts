@@ -89,6 +89,6 @@ function wrongFind(i: number, found: unknown): TypeError {
 }
 
 function isCredentialLike(value: unknown): value is Credential | CredentialOptions {
-  if (value instanceof Credential) return true;
+  if (Credential.is(value)) return true;
   return value !== null && typeof value === 'object' && (has(value, 'cert') || has(value, 'pfx'));
 }
