@@ -179,7 +179,8 @@ describe('a ticket', () => {
     const hello = connection.drain() as Buffer;
     // In records of 16 KiB.
     expect(hello.includes(ticket.subarray(0, 16_000))).toBe(offered);
-    expect(hello.length).toBeLessThan(offered ? size + 1024 : 1024);
+    // Beside it there may be a key share of some thousand bytes.
+    expect(hello.length).toBeLessThan(offered ? size + 4096 : 4096);
     connection.destroy();
   });
 
