@@ -185,7 +185,7 @@ export class CertificateRequest {
 }
 
 function issuersOf(certificate: Credential | CertificateInput): Buffer[] {
-  if (certificate instanceof Credential) return Credential.nativeOf(certificate).issuers();
+  if (Credential.is(certificate)) return Credential.nativeOf(certificate).issuers();
   const issuers = binding.issuers(certificateBytes(readCertificate(certificate, 'certificate')));
   if (issuers !== null) return issuers;
   throw new TLSClientCertError(

@@ -182,7 +182,7 @@ export function contextFingerprint(inputs: ContextInputs): Fingerprint {
   parts.add(inputs.defaultTrust, inputs.allowPartialTrustChain, ...Object.values(inputs.protocol));
   parts.add(credentials.length);
   for (const credential of credentials) {
-    if (credential instanceof Credential) parts.addObject(credential);
+    if (Credential.is(credential)) parts.addObject(credential);
     else describeCredential(credential, parts);
   }
   return parts.fingerprint();
@@ -197,9 +197,7 @@ function readCredentials(options: SecureContextOptions): (Credential | Credentia
     ...toList<unknown>(pfx).map((item, i) => readPfxItem(item, i, common)),
     ...toList<unknown>(credential).map((item, i) => {
       const name = `options.credential${Array.isArray(credential) ? `[${i}]` : ''}`;
-      return item instanceof Credential
-        ? item
-        : readCredential(item, name, () => inputNames(`${name}.`));
+      return Credential.is(item) ? item : readCredential(item, name, () => inputNames(`${name}.`));
     }),
   ];
 }

@@ -57,9 +57,14 @@ export class Credential {
     return new Credential(new Parsed(parsed) as unknown as CredentialOptions);
   }
 
+  /** @internal Not what a proxy of one says of itself, nor what has its prototype. */
+  static is(value: unknown): value is Credential {
+    return typeof value === 'object' && value !== null && #parsed in value;
+  }
+
   /** `value` itself when it is a credential already, else a new one made from it. */
   static from(value: Credential | CredentialOptions): Credential {
-    return value instanceof Credential ? value : new Credential(value);
+    return Credential.is(value) ? value : new Credential(value);
   }
 
   /**
@@ -136,7 +141,7 @@ const recentCredentials = new Recent<Credential>();
 
 /** As `Credential.from()`, but equal options give the same credential, parsed once. */
 export function sharedCredential(value: Credential | CredentialOptions): Credential {
-  return value instanceof Credential ? value : recentCredential(readCredential(value));
+  return Credential.is(value) ? value : recentCredential(readCredential(value));
 }
 
 export function recentCredential(inputs: CredentialInputs): Credential {
@@ -206,7 +211,7 @@ class SecretCopies {
 
   key(key: Raw | KeyObject): Uint8Array {
     if (typeof key === 'string' || key instanceof Uint8Array) return this.of(key);
-    return this.#ours(key.export({ type: 'pkcs8', format: 'der' }));
+    return this.#ours(key.export(bare({ type: 'pkcs8', format: 'der' })));
   }
 
   wipe(): void {

@@ -9,6 +9,11 @@ export function given<T extends object, K extends keyof T>(object: T, name: K): 
   return value === undefined || isEverybodys(object, name) ? undefined : value;
 }
 
+/** Whether it has `name`, be it undefined, and not from `Object.prototype` alone. */
+export function has(object: object, name: PropertyKey): boolean {
+  return name in object && !isEverybodys(object, name);
+}
+
 /**
  * Those of `names`, each read once: getters and proxies may say something else the next time. What is read of
  * the result is never inherited.
@@ -22,7 +27,7 @@ export function snapshot<T extends object>(options: T, names: Iterable<keyof T>)
   return copy;
 }
 
-/** `record` for native code, to which what it does not say is not to be found elsewhere. */
+/** `record` for native code and for Node's, to which what it does not say is not to be found elsewhere. */
 export function bare<T extends object>(record: T): T {
   return Object.assign(Object.create(null), record);
 }

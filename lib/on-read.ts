@@ -2,6 +2,7 @@ import type { OnReadOpts } from 'node:net';
 import { types } from 'node:util';
 import { invalidArgType } from './errors';
 import { RECORD_SIZE } from './gather';
+import { snapshot } from './given';
 
 /** The option `onread`: plaintext goes into the caller's buffer, and never through the stream. */
 export class OnRead {
@@ -23,7 +24,7 @@ export class OnRead {
     if (typeof onread !== 'object') {
       throw invalidArgType('options.onread', 'of type object', onread);
     }
-    const { buffer, callback } = onread as Partial<OnReadOpts>;
+    const { buffer, callback } = snapshot(onread as Partial<OnReadOpts>, ['buffer', 'callback']);
     if (!types.isUint8Array(buffer) && typeof buffer !== 'function') {
       throw invalidArgType(
         'options.onread.buffer',

@@ -206,11 +206,7 @@ function checkTypes(options: ProtocolOptions): void {
   expect('enableTrace', 'boolean');
   expect('minDHSize', 'number');
   const { secureContext, clientCertTimeout, minDHSize, session, sessionCredential } = options;
-  if (
-    secureContext !== undefined &&
-    secureContext !== null &&
-    !((secureContext as unknown) instanceof SecureContext)
-  ) {
+  if (secureContext !== undefined && secureContext !== null && !SecureContext.is(secureContext)) {
     throw invalidArgType(
       'options.secureContext',
       "an instance of SecureContext, made by this package's createSecureContext()",
@@ -233,7 +229,7 @@ function checkTypes(options: ProtocolOptions): void {
   if (
     sessionCredential !== undefined &&
     sessionCredential !== null &&
-    !(sessionCredential instanceof Credential)
+    !Credential.is(sessionCredential)
   ) {
     throw invalidArgType(
       'options.sessionCredential',

@@ -178,7 +178,7 @@ function wait(answer: PromiseLike<Settled>, waiter: Waiter): void {
 
 function outcomeOf(answer: ClientCertAnswer | unknown): Outcome {
   if (answer === null || answer === undefined) return { kind: 'decline' };
-  if (answer instanceof Credential) return { kind: 'credential', credential: answer };
+  if (Credential.is(answer)) return { kind: 'credential', credential: answer };
   const looksRight =
     typeof answer === 'object' && ('cert' in answer || 'key' in answer || 'pfx' in answer);
   if (!looksRight) {

@@ -87,6 +87,11 @@ export class SecureContext {
     return context.#limitedBySigners;
   }
 
+  /** @internal Not what a proxy of one says of itself, nor what has its prototype. */
+  static is(value: unknown): value is SecureContext {
+    return typeof value === 'object' && value !== null && #native in value;
+  }
+
   /** @internal */
   static nativeOf(context: SecureContext): NativeContext {
     return context.#native;
@@ -134,7 +139,7 @@ function makeContext(
   credentialFrom: (inputs: CredentialInputs) => Credential,
 ): SecureContext {
   const credentials = inputs.credentials.map((item) =>
-    item instanceof Credential ? item : credentialFrom(item),
+    Credential.is(item) ? item : credentialFrom(item),
   );
   const { protocol } = inputs;
   const { cipherList, cipherSuites, minVersion, maxVersion, limitedBySigners } = protocolSettings(

@@ -7,6 +7,7 @@ import type { ClientSessionOptions, SessionOptions as Http2SessionOptions } from
 import type { Duplex } from 'node:stream';
 import { connect } from '../connect';
 import { invalidArgType, invalidArgValue, TLSClientCertError } from '../errors';
+import { given, snapshot } from '../given';
 import type { ConnectionOptions } from '../options';
 import type { TLSSocket } from '../tls-socket';
 import { type CommonOptions, combined, split } from './request-options';
@@ -67,13 +68,16 @@ export function createConnection(
   };
 }
 
+const PLACE_NAMES = ['protocol', 'hostname', 'host', 'port'] as const;
+
 /** As `http2.connect()` takes it. */
 function placeOf(
-  { protocol, hostname, host, port }: Authority,
+  authority: Authority,
   sessionOptions: Http2SessionOptions,
 ): { protocol: string; hostname: string; port: string | number } {
+  const { protocol, hostname, host, port } = snapshot(authority, PLACE_NAMES);
   return {
-    protocol: protocol || (sessionOptions as ClientSessionOptions).protocol || 'https:',
+    protocol: protocol || given(sessionOptions as ClientSessionOptions, 'protocol') || 'https:',
     // Node keeps the brackets of an IPv6 address in a URL.
     hostname: hostname?.replace(/^\[(.*)\]$/, '$1') || host || 'localhost',
     port: port || 443,

@@ -118,7 +118,12 @@ export class Agent extends https.Agent {
     const known = this.#names.get(options);
     if (known !== undefined) return known;
     const { servername, host } = options;
-    const name = servername && servername !== host ? servername : '';
+    // Where the name begins is not to be seen by a colon of its own; Node's part may have some.
+    const name = servername && servername !== host ? escaped(String(servername)) : '';
     return `${http.Agent.prototype.getName.call(this, options)}:${name}:${poolName(options)}`;
   }
+}
+
+function escaped(name: string): string {
+  return name.replaceAll('%', '%25').replaceAll(':', '%3A');
 }

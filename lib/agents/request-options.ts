@@ -107,7 +107,7 @@ export function combined(common: CommonOptions, request: object): CommonOptions 
   const identity = names.find((name) => KINDS[name] === 'identity');
   // What is no context at all is for connect() to refuse.
   const context =
-    own.secureContext === undefined && common.secureContext instanceof SecureContext
+    own.secureContext === undefined && SecureContext.is(common.secureContext)
       ? common.secureContext
       : undefined;
   if (context !== undefined) {

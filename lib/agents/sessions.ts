@@ -4,6 +4,7 @@
 import { connect } from '../connect';
 import type { Credential } from '../credential';
 import { invalidArgType, outOfRange } from '../errors';
+import { snapshot } from '../given';
 import type { ConnectionOptions } from '../options';
 import type { TLSSocket } from '../tls-socket';
 import { resetWhereTruncated } from './truncation';
@@ -21,6 +22,8 @@ export interface SessionOptions {
   resumeAnswers?: boolean | undefined;
 }
 
+const NAMES = ['maxCachedSessions', 'resumeAnswers'] as const;
+
 interface Kept {
   readonly session: Buffer;
   /** As whom it was made, where a callback had chosen. */
@@ -34,7 +37,8 @@ export class Sessions {
   readonly #kept = new Map<string, Kept>();
 
   /** @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE`. */
-  constructor({ maxCachedSessions = 100, resumeAnswers = false }: SessionOptions) {
+  constructor(options: SessionOptions) {
+    const { maxCachedSessions = 100, resumeAnswers = false } = snapshot(options, NAMES);
     if (typeof maxCachedSessions !== 'number') {
       throw invalidArgType('options.maxCachedSessions', 'of type number', maxCachedSessions);
     }

@@ -7,6 +7,7 @@
 import { setMaxListeners } from 'node:events';
 import net from 'node:net';
 import { invalidArgType, outOfRange, TLSClientCertError } from '../errors';
+import { snapshot } from '../given';
 import { LONGEST_TIMEOUT } from '../idle-timer';
 import type { ConnectionOptions } from '../options';
 import type { TLSSocket } from '../tls-socket';
@@ -50,6 +51,11 @@ export interface ConnectParameters {
   allowH2?: boolean | undefined;
 }
 
+const PARAMETERS = [
+  ...(['hostname', 'host', 'protocol', 'port', 'servername'] as const),
+  ...(['localAddress', 'socketPath', 'httpSocket', 'allowH2'] as const),
+];
+
 /** The type of undici's connectors, for its option `connect`. */
 export type Connector = (
   parameters: ConnectParameters,
@@ -91,7 +97,8 @@ export function connector(options: ConnectorOptions = {}): Connector {
   // As many as there are connections; Node 20 takes more than ten for a leak.
   if (common.signal instanceof AbortSignal) setMaxListeners(Infinity, common.signal);
 
-  const open = (parameters: ConnectParameters): TLSSocket | net.Socket => {
+  const open = (told: ConnectParameters): TLSSocket | net.Socket => {
+    const parameters = snapshot(told, PARAMETERS);
     const { hostname, host, protocol, port, localAddress, httpSocket } = parameters;
     const secure = protocol === 'https:';
     const below = {

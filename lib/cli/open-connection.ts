@@ -192,7 +192,7 @@ class Handshake implements Opened {
 
   #answered(answer: unknown): void {
     // A PIN may be typed in for its signature, here or at a reader.
-    const signs = answer instanceof Credential && Credential.signerOf(answer) !== null;
+    const signs = Credential.is(answer) && Credential.signerOf(answer) !== null;
     this.#pending = signs && !this.#over;
     if (!signs) this.#start();
   }

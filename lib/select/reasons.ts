@@ -94,7 +94,7 @@ function* authority(request: CertificateRequest, credential: Credential): Iterab
     code: 'wrong-authority',
     message:
       `It was issued by ${issuers.join(', that by ')}; the server accepts ` +
-      `${list(request.certificateAuthorities.map(String))}.`,
+      `${list(request.certificateAuthorities)}.`,
   };
 }
 
@@ -150,7 +150,8 @@ function* validity(credential: Credential, now: number): Iterable<Reason> {
   }
 }
 
-function list(names: readonly string[]): string {
+/** Those that are shown alone are made text: a server may name thousands. */
+function list(names: readonly { toString(): string }[]): string {
   if (names.length === 0) return 'nothing';
   const shown = names.slice(0, SHOWN).join('; ');
   return names.length > SHOWN ? `${shown}; and ${names.length - SHOWN} more` : shown;

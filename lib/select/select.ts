@@ -4,6 +4,7 @@
 import type { CertificateRequest } from '../certificate-request';
 import type { Credential } from '../credential';
 import { invalidArgType, invalidArgValue, TLSClientCertError } from '../errors';
+import { given } from '../given';
 import type { ClientCertCallback, ClientCertCallbackContext } from '../types';
 import { type Reason, reasonsAgainst } from './reasons';
 import { type CredentialSource, checkedSources, credentialsOf } from './sources';
@@ -75,7 +76,7 @@ export function firstMatch(
 ): ClientCertCallback {
   const checked = checkedSources(sources);
   const now = clock(options);
-  const onNoMatch = noMatch(options.onNoMatch);
+  const onNoMatch = noMatch(given(options, 'onNoMatch'));
   return async (request, context) => {
     const at = now();
     const explanations: Explanation[] = [];
@@ -104,7 +105,7 @@ export async function explain(
 ): Promise<Explanation[]> {
   const checked = checkedSources(sources);
   const at = clock(options)();
-  const signal = options.signal ?? new AbortController().signal;
+  const signal = given(options, 'signal') ?? new AbortController().signal;
   const explanations: Explanation[] = [];
   let taken: string | undefined;
   for await (const credential of credentialsOf(checked, request, { signal })) {
@@ -133,7 +134,7 @@ function clock(options: { now?: (() => Date) | undefined }): () => number {
   if (options === null || typeof options !== 'object') {
     throw invalidArgType('options', 'of type object', options);
   }
-  const { now } = options;
+  const now = given(options, 'now');
   if (now === undefined) return Date.now;
   if (typeof now !== 'function') throw invalidArgType('options.now', 'of type function', now);
   return () => {

@@ -5,6 +5,7 @@ import type { CertificateRequest } from '../certificate-request';
 import { Credential, sharedCredential } from '../credential';
 import type { CredentialOptions } from '../credential-options';
 import { invalidArgType } from '../errors';
+import { has } from '../given';
 import type { ClientCertCallbackContext } from '../types';
 
 /** What a {@link CredentialFinder} found: one credential, several, or none. */
@@ -88,6 +89,6 @@ function wrongFind(i: number, found: unknown): TypeError {
 }
 
 function isCredentialLike(value: unknown): value is Credential | CredentialOptions {
-  if (value instanceof Credential) return true;
-  return value !== null && typeof value === 'object' && ('cert' in value || 'pfx' in value);
+  if (Credential.is(value)) return true;
+  return value !== null && typeof value === 'object' && (has(value, 'cert') || has(value, 'pfx'));
 }

@@ -1,3 +1,4 @@
+import { snapshot } from '../given';
 import { type DriverStreamOptions, LateStream } from './late-stream';
 import { announcingTls, Renumbering } from './mysql-packets';
 
@@ -23,7 +24,7 @@ class MysqlStream extends LateStream {
     });
     // Whoever fails before there is a greeting does not wait for it.
     answer.catch(() => {});
-    const { host, port, path } = options;
+    const { host, port, path } = snapshot(options, ['host', 'port', 'path']);
     this.start('mysql', { host, port, path }, (greeting) => {
       this.push(greeting);
       return answer;

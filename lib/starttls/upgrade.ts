@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import type { Duplex } from 'node:stream';
 import { invalidArgType, invalidArgValue, outOfRange } from '../errors';
+import { snapshot } from '../given';
 import { Dialogue, failed } from './dialogue';
 import { PREAMBLES } from './protocols';
 
@@ -25,6 +26,7 @@ export interface UpgradeOptions {
   onGreeting?: ((greeting: Buffer) => undefined | Uint8Array | Promise<Uint8Array>) | undefined;
 }
 
+const NAMES = ['timeout', 'signal', 'name', 'onGreeting'] as const;
 const DEFAULT_TIMEOUT = 10_000;
 const MAX_TIMEOUT = 2 ** 31 - 1;
 /** A line of its own in a name would be a command of its own. */
@@ -65,8 +67,8 @@ async function converse(
   socket: Duplex,
   options: UpgradeOptions,
 ): Promise<void> {
-  check(protocol, options);
-  const { timeout = DEFAULT_TIMEOUT, signal, name = ownName(), onGreeting } = options;
+  const checked = check(protocol, options);
+  const { timeout = DEFAULT_TIMEOUT, signal, name = ownName(), onGreeting } = checked;
   if (signal?.aborted) throw signal.reason;
   const talk = new Dialogue(socket);
   const abort = () => talk.fail(signal?.reason as Error);
@@ -84,7 +86,7 @@ async function converse(
   }
 }
 
-function check(protocol: unknown, options: UpgradeOptions): void {
+function check(protocol: unknown, options: UpgradeOptions): UpgradeOptions {
   if (typeof protocol !== 'string') throw invalidArgType('protocol', 'of type string', protocol);
   if (!Object.hasOwn(PREAMBLES, protocol)) {
     const known = Object.keys(PREAMBLES).join(', ');
@@ -93,7 +95,8 @@ function check(protocol: unknown, options: UpgradeOptions): void {
   if (typeof options !== 'object' || options === null) {
     throw invalidArgType('options', 'of type object', options);
   }
-  const { timeout, signal, name, onGreeting } = options;
+  const checked = snapshot(options, NAMES);
+  const { timeout, signal, name, onGreeting } = checked;
   if (timeout !== undefined) checkTimeout(timeout);
   if (signal != null && !isAbortSignal(signal)) {
     throw invalidArgType('options.signal', 'an instance of AbortSignal', signal);
@@ -103,6 +106,7 @@ function check(protocol: unknown, options: UpgradeOptions): void {
   }
   // To the others it is nothing.
   if (protocol === 'smtp' && name !== undefined) checkName(name);
+  return checked;
 }
 
 function checkTimeout(timeout: unknown): void {

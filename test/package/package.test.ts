@@ -196,6 +196,31 @@ describe('with a prebuilt binary, where there is no compiler', () => {
     expect(existsSync(join(installed, 'build'))).toBe(false);
   });
 
+  test('nothing asks the network, while it is installed and when it is loaded', async () => {
+    const library = join(packages.folder, 'no-network.so');
+    const source = join(__dirname, '../support/no-network.c');
+    const flags = ['-shared', '-fPIC', '-Wall', '-Werror'];
+    await succeed('cc', [...flags, '-o', library, source, '-ldl'], packages.folder);
+    const log = join(packages.folder, 'network.log');
+    const watched = { ...env, LD_PRELOAD: library, TCC_NETWORK_LOG: log };
+    const node = (folder: string, code: string) =>
+      succeed(process.execPath, ['-e', code], folder, watched);
+
+    // What it sees, also of what a process starts.
+    const asks = "net.connect(9, '192.0.2.1').on('error', () => dns.lookup('a.example', () => {}))";
+    const child = JSON.stringify(`const dns = require('node:dns'); ${asks}`);
+    await node(consumer, `child_process.execFileSync(process.execPath, ['-e', ${child}])`);
+    expect(await readFile(log, 'utf8')).toBe('socket IPv4\ngetaddrinfo a.example\n');
+    await rm(log);
+
+    const folder = await project('without-network');
+    await install(folder, packages.withPrebuild, watched);
+    const { exports } = require('../../package.json') as { exports: object };
+    const names = Object.keys(exports).map((path) => join('tls-client-cert', path));
+    await node(folder, `for (const name of ${JSON.stringify(names)}) require(name)`);
+    expect(existsSync(log) ? await readFile(log, 'utf8') : '').toBe('');
+  });
+
   test.each(['handshake.cjs', 'handshake.mjs'])('%s makes a suspended handshake', async (file) => {
     await expectHandshake(consumer, file, env);
   });

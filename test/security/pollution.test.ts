@@ -2,6 +2,7 @@
  * What somebody puts on `Object.prototype`, as faults in programs' JSON merging let strangers do, is nobody's option:
  * it neither switches a check off nor brings an identity.
  */
+import { createPrivateKey } from 'node:crypto';
 import https from 'node:https';
 import net from 'node:net';
 import { request, Agent as UndiciAgent } from 'undici';
@@ -19,6 +20,7 @@ import {
 import { type AnyError, endedBy, failure, hangUp, secured, within } from '../support/client';
 import { type NodeServer, startNodeServer } from '../support/node-server';
 import { loadPki } from '../support/pki';
+import { polluted } from '../support/polluted';
 
 const pki = loadPki();
 const ca = pki.serverCa.cert;
@@ -34,17 +36,6 @@ beforeAll(async () => {
   wrongName = await startNodeServer({ identity: pki.wrongNameServer });
 });
 afterAll(() => Promise.all([trusted, untrusted, wrongName].map((server) => server.close())));
-
-async function polluted<T>(names: Record<string, unknown>, action: () => Promise<T>): Promise<T> {
-  for (const [name, value] of Object.entries(names)) {
-    Object.defineProperty(Object.prototype, name, { value, configurable: true, writable: true });
-  }
-  try {
-    return await action();
-  } finally {
-    for (const name of Object.keys(names)) delete (Object.prototype as never)[name];
-  }
-}
 
 const place = (server: NodeServer): ConnectionOptions => ({ host: '127.0.0.1', port: server.port });
 
@@ -169,6 +160,10 @@ test('parts of inputs are not taken from there either', async () => {
       expect(shown({ credential: { cert, key } })).toContain('client ec256');
     },
   );
+  const keyObject = createPrivateKey(key);
+  await polluted({ passphrase: 'x', cipher: 'aes-256-cbc' }, async () => {
+    expect(shown({ cert, key: keyObject })).toContain('client ec256');
+  });
   await polluted({ cert, key, chain: 'no certificate', passphrase: 'x' }, async () => {
     expect(() => new Credential({} as never)).toThrow();
     expect(shown({ credential: { cert, key } })).toContain('client ec256');

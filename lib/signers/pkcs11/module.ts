@@ -5,6 +5,7 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { invalidArgType, invalidArgValue, TLSClientCertError } from '../../errors';
+import { given } from '../../given';
 import { asError, moduleError, tokenError, tokenName } from './failures';
 import { Pkcs11Identity } from './identity';
 import { identitiesOf, inventory, oneIdentity } from './inventory';
@@ -46,10 +47,10 @@ export class Pkcs11Module {
   /** What the module says of itself (C_GetInfo). */
   readonly library: Readonly<LibraryRecord>;
 
-  private constructor(path: string, thread: ModuleThread, options: Pkcs11ModuleOptions) {
+  private constructor(path: string, thread: ModuleThread, pin: PinCallback | undefined) {
     this.path = path;
     this.library = Object.freeze({ ...thread.info });
-    this.#state = { is: 'open', thread, logins: new Logins(thread, options.pin) };
+    this.#state = { is: 'open', thread, logins: new Logins(thread, pin) };
   }
 
   /**
@@ -63,11 +64,11 @@ export class Pkcs11Module {
    */
   static async load(path: string, options: Pkcs11ModuleOptions = {}): Promise<Pkcs11Module> {
     checkPath(path, 'path');
-    const { pin } = options;
+    const pin = given(options, 'pin');
     if (pin !== undefined && typeof pin !== 'function') {
       throw invalidArgType('options.pin', 'of type function', pin);
     }
-    return new Pkcs11Module(path, await ModuleThread.share(path), options);
+    return new Pkcs11Module(path, await ModuleThread.share(path), pin);
   }
 
   /**
@@ -208,14 +209,15 @@ export async function openPkcs11(
   options: OpenPkcs11Options = {},
 ): Promise<{ readonly module: Pkcs11Module; readonly identity: Pkcs11Identity }> {
   const meant = Pkcs11Uri.from(uri);
-  if (options.module !== undefined) checkPath(options.module, 'options.module');
-  const path = options.module ?? modulePath(meant);
+  const named = given(options, 'module');
+  if (named !== undefined) checkPath(named, 'options.module');
+  const path = named ?? modulePath(meant);
   const fromUri = pinOf(meant);
   let token: string | undefined;
   // The PIN in a URI is that of the token which it means, and of no other that the module has.
   const pin: PinCallback | undefined =
     fromUri && ((request) => (request.token.uri === token ? fromUri(request) : null));
-  const module = await Pkcs11Module.load(path, { pin: options.pin ?? pin });
+  const module = await Pkcs11Module.load(path, { pin: given(options, 'pin') ?? pin });
   try {
     const identity = await module.identity(meant);
     token = identity.token.uri;

@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { TLSClientCertError } from '../../errors';
+import { bare } from '../../given';
 import { pinError } from './failures';
 import type { PinCallback } from './pin';
 import { Pkcs11Uri } from './uri';
@@ -23,7 +24,7 @@ export function pinOf(uri: Pkcs11Uri): PinCallback | undefined {
 async function pinFrom(path: string, signal: AbortSignal): Promise<Uint8Array> {
   let bytes: Buffer;
   try {
-    bytes = await readFile(path, { signal });
+    bytes = await readFile(path, bare({ signal }));
   } catch (error) {
     throw pinError(
       'source-unreadable',

@@ -8,6 +8,10 @@ import { asError, moduleError, OperationFailed } from './failures';
 import type { LibraryRecord, OperationName, Operations, Reply, Request } from './protocol';
 import { RefusedPins } from './refused-pins';
 
+/** Whatever somebody has put on `Object.prototype`. */
+const isFailure = (reply: Reply): reply is Extract<Reply, { failure: unknown }> =>
+  Object.hasOwn(reply, 'failure');
+
 interface Job {
   readonly request: Request;
   readonly resolve: (brought: unknown) => void;
@@ -205,7 +209,7 @@ export class ModuleThread implements Operator {
   #replied(reply: Reply): void {
     const job = this.#current;
     this.#current = undefined;
-    if ('failure' in reply) job?.reject(new OperationFailed(reply.failure));
+    if (isFailure(reply)) job?.reject(new OperationFailed(reply.failure));
     else job?.resolve(reply.brought);
     this.#next();
   }

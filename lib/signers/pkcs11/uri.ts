@@ -3,6 +3,7 @@
  */
 import { inspect, types } from 'node:util';
 import { invalidArgType, TLSClientCertError } from '../../errors';
+import { bare, snapshot } from '../../given';
 import { decoded, encodedBytes, encodedText } from './percent';
 
 /** What kind of object a URI means (RFC 7512, section 2.3, `type`). */
@@ -62,6 +63,8 @@ const QUERY_NAMES: Readonly<Record<string, Name>> = {
   'module-path': 'modulePath',
 };
 
+const NAMES: readonly Name[] = [...Object.values(PATH_NAMES), ...Object.values(QUERY_NAMES)];
+
 const TYPES: readonly string[] = ['cert', 'private', 'public', 'secret-key', 'data'];
 /** pk11-pchar and pk11-qchar without the percent-encoded. */
 const PATH_CHARACTERS = /^[A-Za-z0-9\-._~:[\]@!$'()*+,=&%]*$/;
@@ -91,8 +94,7 @@ export class Pkcs11Uri {
         attributes,
       );
     }
-    const given = Object.entries(attributes).filter(([, value]) => value !== undefined);
-    this.#attributes = Object.fromEntries(given);
+    this.#attributes = snapshot(attributes, NAMES);
     check(this.#attributes);
   }
 
@@ -111,7 +113,7 @@ export class Pkcs11Uri {
     const mark = rest.indexOf('?');
     const path = mark < 0 ? rest : rest.slice(0, mark);
     const query = mark < 0 ? '' : rest.slice(mark + 1);
-    const attributes: Record<string, unknown> = {};
+    const attributes: Record<string, unknown> = Object.create(null);
     for (const [name, value] of pairs(path, ';', PATH_CHARACTERS)) {
       const known = Object.hasOwn(PATH_NAMES, name) ? PATH_NAMES[name] : undefined;
       if (known === undefined) throw fault(name, 'unknown', 'is no attribute that is known here');
@@ -135,7 +137,7 @@ export class Pkcs11Uri {
   /** All attributes but the PIN. */
   get attributes(): Readonly<Omit<Pkcs11UriAttributes, 'pinValue'>> {
     const { pinValue: _, ...shown } = this.#attributes;
-    return shown;
+    return bare(shown);
   }
 
   /** Whether it says what the PIN is, or where. */

@@ -1,7 +1,7 @@
 /**
  * Credentials out of OSSL_STORE: keys that only an OpenSSL provider can open.
  */
-import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { createPublicKey, type KeyObject, type PublicKeyInput, X509Certificate } from 'node:crypto';
 import { parse } from 'node:path';
 import { binding, type NativeStoreContents, type NativeStoreKey } from '../../binding';
 import { toBytes } from '../../bytes';
@@ -12,7 +12,7 @@ import type {
 } from '../../credential-options';
 import { invalidArgType, invalidArgValue } from '../../errors';
 import { credentialError, INPUT_NAMES, publicError, translated } from '../../failures';
-import { bare } from '../../given';
+import { bare, snapshot } from '../../given';
 import type { SignatureScheme } from '../../signature-schemes';
 import { declaredSchemes } from '../../signer';
 import { NamedTurns } from '../turns';
@@ -52,11 +52,19 @@ export interface StoreOptions {
   signal?: AbortSignal | undefined;
 }
 
+const NAMES: readonly (keyof StoreOptions)[] = [
+  ...(['providers', 'passphrase', 'cert', 'chain', 'schemes', 'propertyQuery', 'signal'] as const),
+];
+
 /** Out of the store at `uri`, what `new Credential()` takes. */
 export async function openStore(
   uri: string,
-  options: StoreOptions,
+  given: StoreOptions,
 ): Promise<CertificateCredentialOptions> {
+  if (given === null || typeof given !== 'object') {
+    throw invalidArgType('options', 'of type object', given);
+  }
+  const options = snapshot(given, NAMES);
   const input = checked(uri, options);
   const { cert, chain, passphrase, signal } = options;
   signal?.throwIfAborted();
@@ -100,9 +108,6 @@ interface CheckedOptions {
 
 function checked(uri: unknown, options: StoreOptions): CheckedOptions {
   checkText(uri, 'uri');
-  if (options === null || typeof options !== 'object') {
-    throw invalidArgType('options', 'of type object', options);
-  }
   const { cert, propertyQuery, schemes, signal } = options;
   const providers: unknown = options.providers ?? [];
   if (!Array.isArray(providers)) {
@@ -205,7 +210,9 @@ function pairs(
 /** Undefined for a key of a type that Node.js does not know. */
 function publicKeyOf(key: NativeStoreKey): KeyObject | undefined {
   try {
-    return createPublicKey({ key: key.publicKey(), format: 'der', type: 'spki' });
+    return createPublicKey(
+      bare<PublicKeyInput>({ key: key.publicKey(), format: 'der', type: 'spki' }),
+    );
   } catch {
     return undefined;
   }

@@ -4,6 +4,7 @@
 import { subtle, type webcrypto } from 'node:crypto';
 import { types } from 'node:util';
 import { invalidArgType, invalidArgValue } from '../../errors';
+import { bare } from '../../given';
 import type { SignatureScheme } from '../../signature-schemes';
 import type { Signer } from '../../signer';
 import { encodeEcdsaSignature } from '../ecdsa';
@@ -21,9 +22,9 @@ const HASHES: Readonly<Record<string, readonly [length: number, suffix: 256 | 38
 
 /** The schemes of ECDSA. On TLS 1.2 each goes with any curve, on TLS 1.3 with its own alone. */
 const ECDSA: Plan = new Map([
-  ['ecdsa_secp256r1_sha256', { name: 'ECDSA', hash: 'SHA-256' }],
-  ['ecdsa_secp384r1_sha384', { name: 'ECDSA', hash: 'SHA-384' }],
-  ['ecdsa_secp521r1_sha512', { name: 'ECDSA', hash: 'SHA-512' }],
+  ['ecdsa_secp256r1_sha256', bare({ name: 'ECDSA', hash: 'SHA-256' })],
+  ['ecdsa_secp384r1_sha384', bare({ name: 'ECDSA', hash: 'SHA-384' })],
+  ['ecdsa_secp521r1_sha512', bare({ name: 'ECDSA', hash: 'SHA-512' })],
 ]);
 
 /**
@@ -90,22 +91,22 @@ function planOf(algorithm: KeyAlgorithm): Plan {
   switch (name) {
     case 'RSASSA-PKCS1-v1_5': {
       const [, bits] = hashOf(algorithm);
-      return new Map([[`rsa_pkcs1_sha${bits}` as const, { name }]]);
+      return new Map([[`rsa_pkcs1_sha${bits}` as const, bare({ name })]]);
     }
     case 'RSA-PSS': {
       const [saltLength, bits] = hashOf(algorithm);
       // The signatures are the same; which of the two it is called, the certificate decides.
       return new Map<SignatureScheme, Algorithm>([
-        [`rsa_pss_rsae_sha${bits}`, { name, saltLength }],
-        [`rsa_pss_pss_sha${bits}`, { name, saltLength }],
+        [`rsa_pss_rsae_sha${bits}`, bare({ name, saltLength })],
+        [`rsa_pss_pss_sha${bits}`, bare({ name, saltLength })],
       ]);
     }
     case 'ECDSA':
       return ECDSA;
     case 'Ed25519':
-      return new Map([['ed25519' as const, { name }]]);
+      return new Map([['ed25519' as const, bare({ name })]]);
     case 'Ed448':
-      return new Map([['ed448' as const, { name }]]);
+      return new Map([['ed448' as const, bare({ name })]]);
     default:
       throw invalidArgValue(
         'key',

@@ -1,6 +1,6 @@
 /** Connects with secrets, lets go of them, and looks for them in the heap. */
-import { getHeapSnapshot } from 'node:v8';
 import { Connection, type ProtocolOptions } from '../../../lib/index';
+import { heapSnapshot } from '../../support/own-memory';
 import { credential } from './client';
 
 /** Not to be found in this file, nor in anything that was loaded. */
@@ -19,12 +19,6 @@ function use(): void {
   new Connection({ host: 'localhost', credential: { ...options } as never }).destroy();
 }
 
-async function heap(): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of getHeapSnapshot()) chunks.push(Buffer.from(chunk as string));
-  return Buffer.concat(chunks).toString('latin1');
-}
-
 async function main(): Promise<void> {
   use();
   const wanted = marks().map((mark) => Buffer.from(mark).reverse());
@@ -33,10 +27,10 @@ async function main(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
   const found = (text: string) =>
     wanted.map((mark) => text.includes(Buffer.from(mark).reverse().toString()));
-  const whileHeld = found(await heap());
+  const whileHeld = found(await heapSnapshot());
   held.text = [];
   await new Promise((resolve) => setImmediate(resolve));
-  console.log(JSON.stringify({ whileHeld, after: found(await heap()) }));
+  console.log(JSON.stringify({ whileHeld, after: found(await heapSnapshot()) }));
 }
 
 void main();
