@@ -115,11 +115,17 @@ class Conversation {
   Credential::Pointer CredentialOf(uint8_t choice) const;
 
  private:
+  static constexpr int kMostClients = 3;
+
   void Connect(const Bytes& session);
   std::unique_ptr<test::MemoryServer> MakeServer() const;
   // Made, if it was not so far.
   test::MemoryServer& server() { return server_->real(); }
+  // As the server's request has them.
+  static void WantSchemes(SSL* server, uint8_t which);
   Step After(Step step);
+  void Watch();
+  void Accept();
   void Move();
   bool Feed();
   Step Run();
@@ -138,8 +144,12 @@ class Conversation {
   Bytes to_client_;
   std::vector<Bytes> sessions_;
   Step last_ = Step::kWantRead;
-  bool judging_ = false;  // was asked to judge the server
+  // Whether the client waits for a word about the server, or has it.
+  enum class Judgement { kNone, kAsked, kDecided };
+  Judgement judgement_ = Judgement::kNone;
   bool accepted_ = false;
+  bool shown_before_ = false;  // a certificate, to whom was judged before
+  Bytes to_sign_;
   bool answered_ = false;
   bool abandoned_ = false;
   bool deaf_ = false;
