@@ -153,7 +153,28 @@ void Trust(const Parts& parts) {
   REQUIRE(based.ok());
 }
 
+Bytes MarkIn(SSL_SESSION* session) {
+  void* data = nullptr;
+  size_t size = 0;
+  REQUIRE(SSL_SESSION_get0_ticket_appdata(session, &data, &size) == 1);
+  const auto* bytes = static_cast<const uint8_t*>(data);
+  return Bytes(bytes, bytes + size);
+}
+
+// What is read as a mark is just what would be written.
+void ReadMark(BytesView der) {
+  const ErrorMark errors;
+  const SslSessionPointer session = ParseSession(der);
+  if (!session) return;
+  const auto mark = ReadSessionMark(session.get());
+  if (!mark) return;
+  const Bytes read = MarkIn(session.get());
+  REQUIRE(WriteSessionMark(session.get(), *mark));
+  REQUIRE(MarkIn(session.get()) == read);
+}
+
 void Resume(const Parts& parts) {
+  ReadMark(parts.at(0));
   Self self;
   self.trust.assign(parts.at(1).data, parts.at(1).data + parts.at(1).size);
   self.declines = (parts.flags & 2) != 0;
