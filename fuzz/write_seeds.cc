@@ -127,6 +127,27 @@ void WriteHandshakes(Folder folder) {
                                               {Kind::kReact},
                                               {Kind::kRun},
                                               {Kind::kReact}}));
+      // Whatever may be called while an answer is waited for.
+      folder.Write(
+          Script({static_cast<uint8_t>(version | 0x10), 0, who, 0, 0x20},
+                 {{Kind::kRun},
+                  {Kind::kReact},
+                  {Kind::kRun},
+                  {Kind::kReact},
+                  {Kind::kRun},
+                  {Kind::kServerRequest},
+                  {Kind::kRun},
+                  {Kind::kReact},
+                  {Kind::kRun},
+                  {Kind::kReact},
+                  {Kind::kHandshake},
+                  {Kind::kWrite, 9},
+                  {Kind::kRead, 9},
+                  {Kind::kShutdown},
+                  {Kind::kRenegotiate},
+                  {Kind::kServerWrite, 9},
+                  {Kind::kRun},
+                  {Kind::kReact}}));
       folder.Write(Script({version, 0, who}, {{Kind::kRun},
                                               {Kind::kAccept},
                                               {Kind::kRun},
@@ -224,6 +245,15 @@ Bytes SessionOf(int server, uint8_t who) {
                                          : conversation.sessions().front();
 }
 
+Bytes SessionWith(BytesView der, const Bytes& mark) {
+  const SslSessionPointer session = ParseSession(der);
+  REQUIRE(session != nullptr);
+  REQUIRE(SSL_SESSION_set1_ticket_appdata(session.get(), mark.data(),
+                                          mark.size()) == 1);
+  const SecretBytes with = SerializeSession(session.get());
+  return Bytes(with.begin(), with.end());
+}
+
 void WriteCredentials(Folder folder) {
   const World& world = TheWorld();
   const Bytes root = test::CertificateDer(world.root.certificate.get());
@@ -272,6 +302,15 @@ void WriteCredentials(Folder folder) {
   trust = world.contexts[0][1]->trust_digest();
   folder.Write(6, 2, {SessionOf(1, 0), trust});
   folder.Write(6, 4, {SessionOf(1, 1), trust});
+  // A mark of each kind, and of other lengths than it should have.
+  for (const uint8_t identity : {0, 1, 2, 3}) {
+    for (const size_t size : {4, 5, 36, 37, 38, 68, 69, 70}) {
+      Bytes mark = {'T', 'C', 'C', '1', identity};
+      mark.insert(mark.end(), trust.begin(), trust.end());
+      mark.resize(size);
+      folder.Write(6, 0, {SessionWith(SessionOf(1, 1), mark), trust});
+    }
+  }
 }
 
 // One attribute of the type 2.5.4.`type`.
