@@ -7,6 +7,7 @@
 #include <openssl/x509v3.h>
 
 #include "certificate_reader.h"
+#include "certificate_request.h"
 #include "determinism.h"
 #include "key_reader.h"
 #include "parts.h"
@@ -28,6 +29,14 @@ constexpr uint8_t kModes = 8;
 std::optional<BytesView> PassphraseOf(const Parts& parts) {
   if ((parts.flags & 1) != 0) return std::nullopt;
   return BytesView(parts.passphrase);
+}
+
+// For whoever asks what a server would get: a client's, before it has heard
+// anything.
+SSL* IdleSsl() {
+  // Never freed: the fuzzer ends by exit().
+  static SSL* const ssl = SSL_new(TheWorld().contexts[0][0]->get());
+  return ssl;
 }
 
 // What holds of every credential, wherever it came from.
@@ -54,6 +63,7 @@ void Check(Result<Credential::Pointer> made) {
     KeyFitsScheme(credential.key(), scheme, TLS1_3_VERSION);
   }
   CertificateSignedUnder(leaf, schemes);
+  REQUIRE(WhyNotSent(IdleSsl(), HandshakeLog(), credential).has_value());
 }
 
 void FromCertificate(const Parts& parts) {
@@ -149,6 +159,7 @@ void Trust(const Parts& parts) {
   REQUIRE(ERR_peek_error() == 0);
   if (!made.ok()) return;
   REQUIRE(made.value()->digest().size() == 32);
+  REQUIRE(TrustStore::Shared(authorities, crls).value() == made.value());
   auto based = TrustStore::Create({}, {}, made.value());
   REQUIRE(based.ok());
 }
@@ -232,6 +243,7 @@ void Execute(BytesView bytes) {
 
 extern "C" int LLVMFuzzerInitialize(int*, char***) {
   tls_client_cert::fuzz::TheWorld();
+  tls_client_cert::fuzz::IdleSsl();
   return 0;
 }
 

@@ -2,6 +2,7 @@
 // which a caller or a server would go.
 #include <openssl/pem.h>
 #include <openssl/pkcs12.h>
+#include <openssl/x509v3.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -64,8 +65,90 @@ Instruction Tamper(Rule::Kind kind, uint8_t where, uint8_t a = 0,
 
 void WriteAskedFor(Folder* folder);
 
+// What is rarely so: see Special.
+void WriteSpecials(Folder* folder) {
+  const auto rare = [](Special special, uint8_t renegotiations) {
+    return static_cast<uint8_t>(static_cast<uint8_t>(special) << 2 |
+                                renegotiations);
+  };
+  const std::vector<Instruction> renegotiates = {
+      {Kind::kRun},         {Kind::kReact}, {Kind::kRun},
+      {Kind::kReact},       {Kind::kRun},   {Kind::kFacts, 4},
+      {Kind::kRenegotiate}, {Kind::kRun},   {Kind::kServerRequest}};
+  for (const uint8_t bits : {0, 64, 128}) {
+    folder->Write(
+        Script({0, 0, 1, 0, 0, rare(Special::kDiffieHellman, 3), bits}, {}));
+  }
+  folder->Write(
+      Script({0, 0, 1, 0, 0, rare(Special::kDiffieHellman, 3)}, renegotiates));
+  for (const uint8_t alpn : {0, 1}) {
+    folder->Write(Script({0, 0, static_cast<uint8_t>(alpn << 4), 0, 0,
+                          rare(Special::kWithoutRfc5746, 3)},
+                         renegotiates));
+  }
+  for (const uint8_t version : {0, 1}) {
+    for (const uint8_t flags : {0, 1, 8}) {
+      for (const Special special : {Special::kRestricted, Special::kWeak}) {
+        folder->Write(Script(
+            {version, flags, 4, 0, 0, rare(special, 3)},
+            {{Kind::kRun}, {Kind::kReact}, {Kind::kRun}, {Kind::kFacts}}));
+      }
+    }
+  }
+  // Somebody else each time the server asks.
+  std::vector<Instruction> others = {{Kind::kRun}};
+  for (const uint8_t who : {1, 2, 6, 1}) {
+    others.insert(others.end(), {{Kind::kAccept},
+                                 {Kind::kRun},
+                                 {Kind::kAnswer, who},
+                                 {Kind::kRun},
+                                 {Kind::kServerRequest},
+                                 {Kind::kRun}});
+  }
+  folder->Write(Script({0, 8, 1, 0, 0, 3}, others));
+  folder->Write(Script({1 | 0x10, 8, 1}, others));
+  // More tickets than are kept.
+  std::vector<Instruction> tickets = {
+      {Kind::kRun}, {Kind::kReact}, {Kind::kRun}, {Kind::kReact}, {Kind::kRun}};
+  tickets.insert(tickets.end(), 12, {Kind::kServerTicket});
+  tickets.insert(tickets.end(),
+                 {{Kind::kRead, 1, 1}, {Kind::kReact}, {Kind::kRead, 1, 1}});
+  folder->Write(Script({1, 0, 1}, tickets));
+  // By every reason that there is, the first of which counts.
+  for (int from = 0; from < 100; from += 32) {
+    std::vector<Instruction> reasons = {{Kind::kRun}};
+    for (int i = from; i < from + 32; i++) {
+      reasons.push_back({Kind::kRefuse, static_cast<uint8_t>(i)});
+    }
+    folder->Write(Script({1}, reasons));
+  }
+  for (const uint8_t chunk : {1, 255}) {
+    folder->Write(Script({0, 0, 1, chunk, 0x20}, {}));
+    folder->Write(Script({1, 0, 1, chunk, 0x20}, {{Kind::kRun},
+                                                  {Kind::kReact},
+                                                  {Kind::kRun},
+                                                  {Kind::kReact},
+                                                  {Kind::kRun},
+                                                  {Kind::kWrite, 99, 15},
+                                                  {Kind::kServerWrite, 99, 7},
+                                                  {Kind::kReact},
+                                                  {Kind::kRead, 3},
+                                                  {Kind::kReact}}));
+  }
+  for (const uint8_t version : {0, 1}) {
+    for (const uint8_t flags : {0, 32}) {
+      folder->Write(Script({version, flags, 1}, {{Kind::kRun},
+                                                 {Kind::kFacts, 6},
+                                                 {Kind::kReact},
+                                                 {Kind::kRun},
+                                                 {Kind::kFacts, 6}}));
+    }
+  }
+}
+
 void WriteHandshakes(Folder folder) {
   WriteAskedFor(&folder);
+  WriteSpecials(&folder);
   // See Setting's constructor: version, flags, who, chunk, request.
   for (const uint8_t version : {0, 1, 6}) {
     for (const uint8_t who : {0, 1, 2, 3, 4, 5}) {
@@ -137,9 +220,10 @@ void WriteHandshakes(Folder folder) {
                   {Kind::kRun},
                   {Kind::kServerRequest},
                   {Kind::kRun},
-                  {Kind::kReact},
+                  {Kind::kAccept},
                   {Kind::kRun},
-                  {Kind::kReact},
+                  {Kind::kAnswer, who},
+                  {Kind::kRun},
                   {Kind::kHandshake},
                   {Kind::kWrite, 9},
                   {Kind::kRead, 9},
@@ -206,13 +290,14 @@ Bytes SafeContentsOf(const Person& person, bool shrouded) {
   return out;
 }
 
-Bytes QuickPfx(const Person& person, int cipher, const char* passphrase) {
+Bytes QuickPfx(const test::Identity& identity, int cipher,
+               const char* passphrase, const std::vector<X509*>& others) {
   STACK_OF(X509)* pool = sk_X509_new_null();
-  sk_X509_push(pool, TheWorld().root.certificate.get());
+  for (X509* other : others) sk_X509_push(pool, other);
   // The key is encrypted in one round, and the proof of one is not much either.
-  const Pkcs12Pointer pfx(PKCS12_create(
-      passphrase, "a name", person.identity.key.get(),
-      person.identity.certificate.get(), pool, cipher, cipher, 1, 1, 0));
+  const Pkcs12Pointer pfx(
+      PKCS12_create(passphrase, "a name", identity.key.get(),
+                    identity.certificate.get(), pool, cipher, cipher, 1, 1, 0));
   sk_X509_free(pool);
   REQUIRE(pfx != nullptr);
   unsigned char* der = nullptr;
@@ -254,8 +339,95 @@ Bytes SessionWith(BytesView der, const Bytes& mark) {
   return Bytes(with.begin(), with.end());
 }
 
+// PFX whose chains are put into order: one that has an end, one that goes round
+// and round, and one with a link that cannot be read.
+void WriteChains(Folder* folder) {
+  const test::Identity& root = TheWorld().root;
+  const auto shared = [](const test::Identity& of) {
+    EVP_PKEY_up_ref(of.key.get());
+    return EvpPkeyPointer(of.key.get());
+  };
+  const test::Identity middle =
+      test::Issue({"Middle", &root, true}, test::MakeKey("p256"));
+  const test::Identity lower =
+      test::Issue({"Lower", &middle, true}, test::MakeKey("p256"));
+  const test::Identity middle_by_lower =
+      test::Issue({"Middle", &lower, true}, shared(middle));
+  const test::Identity leaf =
+      test::Issue({"leaf", &lower}, test::MakeKey("p256"));
+  const test::Identity broken =
+      test::Issue({"Lower", &middle, true}, shared(lower));
+  ASN1_OCTET_STRING* nothing = ASN1_OCTET_STRING_new();
+  X509_EXTENSION* constraints =
+      X509_EXTENSION_create_by_NID(nullptr, NID_name_constraints, 1, nothing);
+  X509_add_ext(broken.certificate.get(), constraints, -1);
+  X509_EXTENSION_free(constraints);
+  ASN1_OCTET_STRING_free(nothing);
+  REQUIRE(X509_sign(broken.certificate.get(), middle.key.get(), EVP_sha256()) >
+          0);
+  X509* const top = root.certificate.get();
+  for (const std::vector<X509*>& pool : std::vector<std::vector<X509*>>{
+           {top, middle.certificate.get(), lower.certificate.get()},
+           {middle_by_lower.certificate.get(), lower.certificate.get()},
+           {top, middle.certificate.get(), broken.certificate.get()}}) {
+    folder->Write(2, 0, {QuickPfx(leaf, -1, "abc", pool)}, "abc");
+  }
+}
+
+// Keys and signatures of other kinds than the people have.
+void WriteKinds(Folder* folder) {
+  const test::Identity& root = TheWorld().root;
+  const auto write = [&](const test::Identity& identity) {
+    const Bytes der = test::CertificateDer(identity.certificate.get());
+    folder->Write(0, 1, {der, test::KeyDer(identity.key.get())});
+    folder->Write(4, 0, {der, {8, 5, 8, 9, 5, 3}});
+  };
+  for (const char* kind :
+       {"p384", "p521", "ed448", "rsa-pss", "rsa-pss-sha384", "brainpool256"}) {
+    write(test::Issue({kind, &root}, test::MakeKey(kind)));
+  }
+  EvpPkeyPointer small(EVP_PKEY_Q_keygen(nullptr, nullptr, "RSA", size_t{512}));
+  const test::Identity weak =
+      test::Issue({"weak", &root, true}, std::move(small));
+  write(weak);
+  write(
+      test::Issue({"SHA-1", &root, false, EVP_sha1()}, test::MakeKey("p256")));
+  const test::Identity below =
+      test::Issue({"below weak", &weak}, test::MakeKey("p256"));
+  folder->Write(0, 1,
+                {test::CertificateDer(below.certificate.get()),
+                 test::KeyDer(below.key.get()),
+                 test::CertificateDer(weak.certificate.get())});
+}
+
+// Of the root's, with one certificate in it.
+Bytes RevocationList() {
+  const World& world = TheWorld();
+  X509CrlPointer crl(X509_CRL_new());
+  X509_CRL_set_version(crl.get(), X509_CRL_VERSION_2);
+  X509_CRL_set_issuer_name(crl.get(),
+                           X509_get_subject_name(world.root.certificate.get()));
+  const ASN1_TIME* now = X509_get0_notBefore(world.root.certificate.get());
+  X509_CRL_set1_lastUpdate(crl.get(), now);
+  X509_CRL_set1_nextUpdate(crl.get(), now);
+  X509_REVOKED* entry = X509_REVOKED_new();
+  ASN1_INTEGER* serial = X509_get_serialNumber(world.server.certificate.get());
+  X509_REVOKED_set_serialNumber(entry, serial);
+  X509_REVOKED_set_revocationDate(entry, const_cast<ASN1_TIME*>(now));
+  X509_CRL_add0_revoked(crl.get(), entry);
+  REQUIRE(X509_CRL_sign(crl.get(), world.root.key.get(), EVP_sha256()) > 0);
+  unsigned char* der = nullptr;
+  const int size = i2d_X509_CRL(crl.get(), &der);
+  REQUIRE(size > 0);
+  const Bytes out(der, der + size);
+  OPENSSL_free(der);
+  return out;
+}
+
 void WriteCredentials(Folder folder) {
   const World& world = TheWorld();
+  WriteChains(&folder);
+  WriteKinds(&folder);
   const Bytes root = test::CertificateDer(world.root.certificate.get());
   const Bytes root_pem = test::CertificatePem(world.root.certificate.get());
   for (const Person& person : world.people) {
@@ -274,12 +446,22 @@ void WriteCredentials(Folder folder) {
     Bytes chain = pem;
     chain.insert(chain.end(), root_pem.begin(), root_pem.end());
     folder.Write(0, 1, {chain, test::KeyPem(key)});
-    folder.Write(2, 0, {QuickPfx(person, -1, "abc")}, "abc");
     folder.Write(
-        2, 0, {QuickPfx(person, NID_pbe_WithSHA1And3_Key_TripleDES_CBC, "abc")},
+        2, 0,
+        {QuickPfx(person.identity, -1, "abc", {world.root.certificate.get()})},
         "abc");
-    folder.Write(2, 0, {QuickPfx(person, -1, "abc")}, "no");
-    folder.Write(2, 1, {QuickPfx(person, -1, "abc")});
+    folder.Write(
+        2, 0,
+        {QuickPfx(person.identity, NID_pbe_WithSHA1And3_Key_TripleDES_CBC,
+                  "abc", {world.root.certificate.get()})},
+        "abc");
+    folder.Write(
+        2, 0,
+        {QuickPfx(person.identity, -1, "abc", {world.root.certificate.get()})},
+        "no");
+    folder.Write(
+        2, 1,
+        {QuickPfx(person.identity, -1, "abc", {world.root.certificate.get()})});
     folder.Write(3, 0, {SafeContentsOf(person, false)}, "abc");
     folder.Write(3, 0, {SafeContentsOf(person, true)}, "abc");
     folder.Write(4, 0, {der, {}, root});
@@ -292,6 +474,15 @@ void WriteCredentials(Folder folder) {
   }
   folder.Write(5, 0, {root, root_pem});
   folder.Write(5, 2, {root, {0x30, 0x03, 0x02, 0x01, 0x00}});
+  const Bytes crl = RevocationList();
+  folder.Write(5, 2, {root, crl});
+  folder.Write(5, 3, {ToPem("X509 CRL", crl), crl});
+  // As no certificate is: encrypted.
+  std::string sealed(root_pem.begin(), root_pem.end());
+  sealed.insert(sealed.find('\n') + 1,
+                "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,"
+                "00112233445566778899AABBCCDDEEFF\n\n");
+  folder.Write(5, 0, {Bytes(sealed.begin(), sealed.end())});
   Bytes trust = world.contexts[0][0]->trust_digest();
   for (const int server : {0, 1}) {
     for (const uint8_t who : {0, 1, 2}) {
@@ -303,7 +494,7 @@ void WriteCredentials(Folder folder) {
   folder.Write(6, 2, {SessionOf(1, 0), trust});
   folder.Write(6, 4, {SessionOf(1, 1), trust});
   // A mark of each kind, and of other lengths than it should have.
-  for (const uint8_t identity : {0, 1, 2, 3}) {
+  for (const uint8_t identity : {0, 1, 2, 3, 4}) {
     for (const size_t size : {4, 5, 36, 37, 38, 68, 69, 70}) {
       Bytes mark = {'T', 'C', 'C', '1', identity};
       mark.insert(mark.end(), trust.begin(), trust.end());
@@ -359,6 +550,10 @@ void WriteRequests(Folder folder) {
   const Bytes wide = NameOf(10, 0x1e, std::string("\0R\0o", 4));
   const Bytes odd = NameOf(11, 0x0c, " a,b+\"c\"\\<d>;#\xc3\xa9 ");
   const Bytes unknown = NameOf(199, 0x16, "x");
+  // Texts that are cut in the middle of a character, or are none.
+  const Bytes half_wide = NameOf(10, 0x1e, "abc");
+  const Bytes half_wider = NameOf(10, 0x1c, "abc");
+  const Bytes no_text = NameOf(10, 0x0c, "\xff\xfe");
   const Bytes none = {0x30, 0x00};
   folder.Write(0, 0, {root, upper, wide, odd, unknown, none, {}});
   // Of a type whose number takes 300 characters, as no room for it may be.
@@ -375,7 +570,8 @@ void WriteRequests(Folder folder) {
                      0x06, 0x81, length};
   long_type.insert(long_type.end(), type.begin(), type.end());
   long_type.insert(long_type.end(), {0x0c, 0x01, 'x'});
-  for (const Bytes& name : {root, upper, wide, odd, unknown, none, long_type}) {
+  for (const Bytes& name : {root, upper, wide, odd, unknown, none, long_type,
+                            half_wide, half_wider, no_text}) {
     folder.Write(0, 0, {name});
   }
   folder.Write(1, 2, {root, upper});

@@ -20,6 +20,9 @@ constexpr int kMostSteps = 48;
 
 constexpr const char* kAlpn[] = {"", "h2", "http/1.1", "h2"};
 
+// The one that Tampering knows.
+constexpr char kDiffieHellmanCipher[] = "DHE-RSA-AES128-GCM-SHA256:@SECLEVEL=1";
+
 int Staple(SSL* ssl, void*) {
   constexpr char kResponse[] = "a response";
   SSL_set_tlsext_status_ocsp_resp(
@@ -54,7 +57,9 @@ Setting::Setting(Input* input) {
   if (trust == World::kTrusts) trust = 0;
   chunk = input->Byte();
   request = input->Byte();
-  renegotiations = input->Byte() & 3;
+  const uint8_t rare = input->Byte();
+  renegotiations = rare & 3;
+  special = static_cast<Special>(rare >> 2);
   min_dh_bits = input->Byte() << 4;
   seed = input->Byte();
 }
@@ -83,10 +88,14 @@ void Conversation::Connect(const Bytes& session) {
                      setting_.proves ? world_.server.key.get() : nullptr);
   const Setting& set = setting_;
   // All that MakeServer looks at.
-  const uint8_t circumstances[] = {
-      static_cast<uint8_t>(set.server), set.alpn,        set.request,
-      static_cast<uint8_t>(set.auth),   set.shared_keys, set.retries,
-      set.resumes_renegotiated};
+  const uint8_t circumstances[] = {static_cast<uint8_t>(set.server),
+                                   set.alpn,
+                                   set.request,
+                                   static_cast<uint8_t>(set.auth),
+                                   set.shared_keys,
+                                   set.retries,
+                                   set.resumes_renegotiated,
+                                   static_cast<uint8_t>(set.special)};
   server_.emplace(
       BytesView(circumstances, sizeof(circumstances)), set.seed << 2 | clients_,
       [this] { return MakeServer(); },
@@ -120,6 +129,12 @@ void Conversation::Connect(const Bytes& session) {
   REQUIRE(made.ok());
   client_ = std::move(made.value());
   client_->LogKeys(true);
+  if (setting_.server != 0) return;
+  if (setting_.special == Special::kDiffieHellman) {
+    SSL_set_cipher_list(client_->ssl(), kDiffieHellmanCipher);
+  } else if (setting_.special == Special::kWithoutRfc5746) {
+    SSL_set_options(client_->ssl(), SSL_OP_LEGACY_SERVER_CONNECT);
+  }
 }
 
 std::unique_ptr<test::MemoryServer> Conversation::MakeServer() const {
@@ -129,8 +144,16 @@ std::unique_ptr<test::MemoryServer> Conversation::MakeServer() const {
   if ((setting_.request & 0x80) != 0) {
     options.certificate_schemes = {0, 4, 4, 3, 8, 4};
   }
+  const Special special = setting_.server == 0 ? setting_.special : Special();
+  options.ignores_rfc5746 = special == Special::kWithoutRfc5746;
   auto server = std::make_unique<test::MemoryServer>(options);
   SSL* ssl = server->ssl();
+  if (special == Special::kDiffieHellman) {
+    SSL_set_cipher_list(ssl, kDiffieHellmanCipher);
+    SSL_use_certificate(ssl, world_.rsa_server.certificate.get());
+    SSL_use_PrivateKey(ssl, world_.rsa_server.key.get());
+    SSL_set_dh_auto(ssl, 1);
+  }
   SSL_CTX_set_tlsext_status_cb(server->context(), Staple);
   int mode = SSL_VERIFY_NONE;
   if (setting_.auth != test::ClientAuth::kNone) mode |= SSL_VERIFY_PEER;
@@ -147,6 +170,10 @@ std::unique_ptr<test::MemoryServer> Conversation::MakeServer() const {
   }
   SSL_set_num_tickets(ssl, setting_.request >> 3 & 3);
   WantSchemes(ssl, setting_.request & 7);
+  if (setting_.special == Special::kRestricted) {
+    // OpenSSL would take the first, which the client must not sign under.
+    SSL_set1_client_sigalgs_list(ssl, "RSA+SHA256:RSA-PSS+SHA256");
+  }
   if ((setting_.request & 0x20) != 0) {
     SSL_add_client_CA(ssl, world_.root.certificate.get());
     SSL_add_client_CA(ssl, world_.other_root.certificate.get());
@@ -156,6 +183,10 @@ std::unique_ptr<test::MemoryServer> Conversation::MakeServer() const {
 
 Credential::Pointer Conversation::CredentialOf(uint8_t choice) const {
   if (choice == 0) return nullptr;
+  if (choice == setting_.answer) {
+    if (setting_.special == Special::kRestricted) return world_.restricted;
+    if (setting_.special == Special::kWeak) return world_.weak;
+  }
   const Person& person = world_.people[choice % world_.people.size()];
   return choice / world_.people.size() % 2 == 0 ? person.credential
                                                 : person.external;
@@ -163,6 +194,7 @@ Credential::Pointer Conversation::CredentialOf(uint8_t choice) const {
 
 // What holds after whatever was called, whatever the server did.
 Step Conversation::After(Step step) {
+  client_->incoming().Return(&spare_);
   last_ = step;
   Watch();
   // SSL_get_error(3) would take what is left over for its own.
@@ -241,6 +273,8 @@ bool Conversation::Feed() {
       setting_.chunk == 0
           ? all
           : std::min<size_t>(all, std::max<size_t>(setting_.chunk, all / 16));
+  // Until the next step, as whoever receives through many queues does.
+  if ((setting_.chunk & 1) != 0) client_->incoming().Lend(&spare_);
   client_->Receive(BytesView(to_client_.data(), size));
   to_client_.erase(to_client_.begin(),
                    to_client_.begin() + static_cast<ptrdiff_t>(size));

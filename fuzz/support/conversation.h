@@ -15,6 +15,15 @@
 
 namespace tls_client_cert::fuzz {
 
+// Rare circumstances. The numbers are part of saved inputs, and were chosen
+// from those that none of them had.
+enum class Special : uint8_t {
+  kDiffieHellman = 22,   // TLS 1.2 by a group of 1024 bits
+  kWithoutRfc5746 = 25,  // a server of TLS 1.2 that never heard of it
+  kRestricted = 27,      // the client answers as World::restricted
+  kWeak = 34,            // as World::weak
+};
+
 // Who talks to whom, and what is done where the script says nothing.
 struct Setting {
   explicit Setting(Input* input);
@@ -44,6 +53,7 @@ struct Setting {
   int renegotiations = 3;
   int min_dh_bits = 0;
   uint64_t seed = 0;
+  Special special{};
 };
 
 // What is done next. The numbers are part of saved inputs: add at the end.
@@ -142,6 +152,7 @@ class Conversation {
   std::optional<RecalledServer> server_;
   std::unique_ptr<Connection> client_;
   Bytes to_client_;
+  Storage spare_;  // lent to the client's queues
   std::vector<Bytes> sessions_;
   Step last_ = Step::kWantRead;
   // Whether the client waits for a word about the server, or has it.

@@ -108,6 +108,8 @@ void Conversation::LookAtFacts(uint8_t which) {
       for (const uint8_t choice : {1, 2, 3, 4, 5}) {
         client_->WhyNotSent(*CredentialOf(choice));
       }
+      client_->WhyNotSent(*world_.restricted);
+      client_->WhyNotSent(*world_.weak);
       break;
     }
     case 1:
@@ -136,6 +138,17 @@ void Conversation::LookAtFacts(uint8_t which) {
       client_->resumed_as_somebody();
       client_->closed_by_peer();
       client_->has_written_down();
+      client_->by_shared_key();
+      client_->attempt();
+      client_->unread();
+      client_->log().signature_scheme();
+      client_->log().received_alert();
+      if (client_->wants_shared_key()) {
+        REQUIRE(!client_->shared_key().has_key());
+        REQUIRE(client_->shared_key().max_identity() > 0);
+        client_->shared_key().hint();
+        client_->shared_key().max_key();
+      }
       break;
     default:
       VerifyErrorName(client_->server_chain_error());
@@ -171,7 +184,10 @@ void Conversation::Perform(const Instruction& instruction) {
     case Kind::kWrite: {
       const Bytes plaintext =
           Pattern(static_cast<size_t>(a) << (instruction.b & 7));
+      Storage lent;
+      if ((instruction.b & 8) != 0) client_->outgoing().Lend(&lent);
       const Transfer transfer = client_->Write(plaintext);
+      client_->outgoing().Return(&lent);
       REQUIRE(transfer.size <= plaintext.size());
       After(transfer.step);
       return;
@@ -192,6 +208,7 @@ void Conversation::Perform(const Instruction& instruction) {
       return Accept();
     case Kind::kRefuse:
       if (judgement_ == Judgement::kAsked) judgement_ = Judgement::kDecided;
+      VerifyErrorName(a);
       return client_->RefuseServer(a);
     case Kind::kAnswer:
       return Answer(a);
