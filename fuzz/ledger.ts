@@ -45,8 +45,8 @@ export class Ledger {
     const ofThis = entries.filter((entry) => entry.build === build);
     return (
       `${target}: ${sum(entries, 'executions')} executions in all since ${first.since}, ` +
-      `${sum(entries, 'findings')} with a finding; ` +
-      `of this build ${sum(ofThis, 'executions')}, ${sum(ofThis, 'findings')} with a finding`
+      `findings: ${sum(entries, 'findings')}; ` +
+      `of this build ${sum(ofThis, 'executions')}, findings: ${sum(ofThis, 'findings')}`
     );
   }
 
