@@ -249,5 +249,6 @@ extern "C" int LLVMFuzzerInitialize(int*, char***) {
 
 extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size,
                                           size_t max_size, unsigned seed) {
-  return tls_client_cert::fuzz::MutateParts(data, size, max_size, seed);
+  return tls_client_cert::fuzz::MutateParts(data, size, max_size, seed,
+                                            tls_client_cert::fuzz::kModes);
 }
