@@ -7,6 +7,7 @@
 #include <openssl/x509v3.h>
 
 #include "certificate_reader.h"
+#include "certificate_request.h"
 #include "determinism.h"
 #include "key_reader.h"
 #include "parts.h"
@@ -28,6 +29,14 @@ constexpr uint8_t kModes = 8;
 std::optional<BytesView> PassphraseOf(const Parts& parts) {
   if ((parts.flags & 1) != 0) return std::nullopt;
   return BytesView(parts.passphrase);
+}
+
+// For whoever asks what a server would get: a client's, before it has heard
+// anything.
+SSL* IdleSsl() {
+  // Never freed: the fuzzer ends by exit().
+  static SSL* const ssl = SSL_new(TheWorld().contexts[0][0]->get());
+  return ssl;
 }
 
 // What holds of every credential, wherever it came from.
@@ -54,6 +63,7 @@ void Check(Result<Credential::Pointer> made) {
     KeyFitsScheme(credential.key(), scheme, TLS1_3_VERSION);
   }
   CertificateSignedUnder(leaf, schemes);
+  REQUIRE(WhyNotSent(IdleSsl(), HandshakeLog(), credential).has_value());
 }
 
 void FromCertificate(const Parts& parts) {
@@ -149,11 +159,33 @@ void Trust(const Parts& parts) {
   REQUIRE(ERR_peek_error() == 0);
   if (!made.ok()) return;
   REQUIRE(made.value()->digest().size() == 32);
+  REQUIRE(TrustStore::Shared(authorities, crls).value() == made.value());
   auto based = TrustStore::Create({}, {}, made.value());
   REQUIRE(based.ok());
 }
 
+Bytes MarkIn(SSL_SESSION* session) {
+  void* data = nullptr;
+  size_t size = 0;
+  REQUIRE(SSL_SESSION_get0_ticket_appdata(session, &data, &size) == 1);
+  const auto* bytes = static_cast<const uint8_t*>(data);
+  return Bytes(bytes, bytes + size);
+}
+
+// What is read as a mark is just what would be written.
+void ReadMark(BytesView der) {
+  const ErrorMark errors;
+  const SslSessionPointer session = ParseSession(der);
+  if (!session) return;
+  const auto mark = ReadSessionMark(session.get());
+  if (!mark) return;
+  const Bytes read = MarkIn(session.get());
+  REQUIRE(WriteSessionMark(session.get(), *mark));
+  REQUIRE(MarkIn(session.get()) == read);
+}
+
 void Resume(const Parts& parts) {
+  ReadMark(parts.at(0));
   Self self;
   self.trust.assign(parts.at(1).data, parts.at(1).data + parts.at(1).size);
   self.declines = (parts.flags & 2) != 0;
@@ -211,10 +243,12 @@ void Execute(BytesView bytes) {
 
 extern "C" int LLVMFuzzerInitialize(int*, char***) {
   tls_client_cert::fuzz::TheWorld();
+  tls_client_cert::fuzz::IdleSsl();
   return 0;
 }
 
 extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size,
                                           size_t max_size, unsigned seed) {
-  return tls_client_cert::fuzz::MutateParts(data, size, max_size, seed);
+  return tls_client_cert::fuzz::MutateParts(data, size, max_size, seed,
+                                            tls_client_cert::fuzz::kModes);
 }

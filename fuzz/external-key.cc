@@ -235,6 +235,7 @@ void Machine::Import(const Call& call) {
   Params params(true);
   params.Add(kKeyParams, call);
   EVP_PKEY* made = nullptr;
+  if (ctx) EVP_PKEY_fromdata_settable(ctx.get(), EVP_PKEY_KEYPAIR);
   if (!ctx || EVP_PKEY_fromdata_init(ctx.get()) != 1) return;
   EVP_PKEY_fromdata(ctx.get(), &made,
                     (call.d & 1) != 0 ? EVP_PKEY_KEYPAIR : EVP_PKEY_PUBLIC_KEY,
@@ -400,6 +401,7 @@ void Machine::Perform(const Call& call) {
       Params params;
       params.Add(kKeyParams, call);
       EVP_PKEY_get_params(key_.get(), params.get());
+      REQUIRE(EVP_PKEY_gettable_params(key_.get()) != nullptr);
       break;
     }
     case Kind::kInit:

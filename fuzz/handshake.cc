@@ -79,7 +79,7 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size,
                                           size_t max_size, unsigned seed) {
   if (size > 1 && tls_client_cert::fuzz::IsAskedFor(data[0])) {
     return 1 + tls_client_cert::fuzz::MutateParts(data + 1, size - 1,
-                                                  max_size - 1, seed);
+                                                  max_size - 1, seed, 4);
   }
   return tls_client_cert::fuzz::MutateScript(
       data, size, max_size, seed, tls_client_cert::fuzz::Setting::kSize,

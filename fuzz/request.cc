@@ -16,6 +16,8 @@ namespace tls_client_cert::fuzz {
 
 namespace {
 
+constexpr int kModes = 4;
+
 void Names(const Parts& parts) {
   for (const Bytes& part : parts.parts) {
     const auto name = ParseDistinguishedName(part);
@@ -82,7 +84,7 @@ void Schemes(const Parts& parts) {
 
 void Execute(BytesView bytes) {
   const Parts parts = ReadParts(bytes);
-  switch (parts.mode % 4) {
+  switch (parts.mode % kModes) {
     case 0:
       return Names(parts);
     case 1:
@@ -103,5 +105,6 @@ extern "C" int LLVMFuzzerInitialize(int*, char***) {
 
 extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size,
                                           size_t max_size, unsigned seed) {
-  return tls_client_cert::fuzz::MutateParts(data, size, max_size, seed);
+  return tls_client_cert::fuzz::MutateParts(data, size, max_size, seed,
+                                            tls_client_cert::fuzz::kModes);
 }

@@ -7,31 +7,21 @@
 #include <utility>
 
 #include "determinism.h"
-#include "distinguished_name.h"
 #include "require.h"
-#include "session_facts.h"
 
 namespace tls_client_cert::fuzz {
 
 namespace {
 
-using Kind = Instruction::Kind;
 using Sent = HandshakeLog::Certificate;
 
 // A script is not to be a denial of service.
 constexpr int kMostSteps = 48;
-constexpr int kMostClients = 3;
 
 constexpr const char* kAlpn[] = {"", "h2", "http/1.1", "h2"};
 
-const char* const kClientSchemes[] = {
-    nullptr,
-    "ECDSA+SHA256",
-    "RSA-PSS+SHA256:RSA+SHA256",
-    "RSA+SHA512:RSA-PSS+SHA512",
-    "ed25519:ECDSA+SHA384",
-    "ECDSA+SHA1:RSA+SHA1",
-};
+// The one that Tampering knows.
+constexpr char kDiffieHellmanCipher[] = "DHE-RSA-AES128-GCM-SHA256:@SECLEVEL=1";
 
 int Staple(SSL* ssl, void*) {
   constexpr char kResponse[] = "a response";
@@ -39,8 +29,6 @@ int Staple(SSL* ssl, void*) {
       ssl, OPENSSL_memdup(kResponse, sizeof(kResponse)), sizeof(kResponse));
   return SSL_TLSEXT_ERR_OK;
 }
-
-Bytes Pattern(size_t size) { return Bytes(size, 'x'); }
 
 }  // namespace
 
@@ -69,7 +57,9 @@ Setting::Setting(Input* input) {
   if (trust == World::kTrusts) trust = 0;
   chunk = input->Byte();
   request = input->Byte();
-  renegotiations = input->Byte() & 3;
+  const uint8_t rare = input->Byte();
+  renegotiations = rare & 3;
+  special = static_cast<Special>(rare >> 2);
   min_dh_bits = input->Byte() << 4;
   seed = input->Byte();
 }
@@ -89,17 +79,23 @@ Conversation::Conversation(const Setting& setting, const Recording& earlier,
 void Conversation::Connect(const Bytes& session) {
   client_.reset();
   to_client_.clear();
-  judging_ = accepted_ = answered_ = abandoned_ = deaf_ = false;
+  accepted_ = shown_before_ = answered_ = abandoned_ = deaf_ = false;
+  judgement_ = Judgement::kNone;
+  to_sign_.clear();
   last_ = Step::kWantRead;
   clients_++;
   tampering_.emplace(earlier_,
                      setting_.proves ? world_.server.key.get() : nullptr);
   const Setting& set = setting_;
   // All that MakeServer looks at.
-  const uint8_t circumstances[] = {
-      static_cast<uint8_t>(set.server), set.alpn,        set.request,
-      static_cast<uint8_t>(set.auth),   set.shared_keys, set.retries,
-      set.resumes_renegotiated};
+  const uint8_t circumstances[] = {static_cast<uint8_t>(set.server),
+                                   set.alpn,
+                                   set.request,
+                                   static_cast<uint8_t>(set.auth),
+                                   set.shared_keys,
+                                   set.retries,
+                                   set.resumes_renegotiated,
+                                   static_cast<uint8_t>(set.special)};
   server_.emplace(
       BytesView(circumstances, sizeof(circumstances)), set.seed << 2 | clients_,
       [this] { return MakeServer(); },
@@ -133,6 +129,12 @@ void Conversation::Connect(const Bytes& session) {
   REQUIRE(made.ok());
   client_ = std::move(made.value());
   client_->LogKeys(true);
+  if (setting_.server != 0) return;
+  if (setting_.special == Special::kDiffieHellman) {
+    SSL_set_cipher_list(client_->ssl(), kDiffieHellmanCipher);
+  } else if (setting_.special == Special::kWithoutRfc5746) {
+    SSL_set_options(client_->ssl(), SSL_OP_LEGACY_SERVER_CONNECT);
+  }
 }
 
 std::unique_ptr<test::MemoryServer> Conversation::MakeServer() const {
@@ -142,8 +144,16 @@ std::unique_ptr<test::MemoryServer> Conversation::MakeServer() const {
   if ((setting_.request & 0x80) != 0) {
     options.certificate_schemes = {0, 4, 4, 3, 8, 4};
   }
+  const Special special = setting_.server == 0 ? setting_.special : Special();
+  options.ignores_rfc5746 = special == Special::kWithoutRfc5746;
   auto server = std::make_unique<test::MemoryServer>(options);
   SSL* ssl = server->ssl();
+  if (special == Special::kDiffieHellman) {
+    SSL_set_cipher_list(ssl, kDiffieHellmanCipher);
+    SSL_use_certificate(ssl, world_.rsa_server.certificate.get());
+    SSL_use_PrivateKey(ssl, world_.rsa_server.key.get());
+    SSL_set_dh_auto(ssl, 1);
+  }
   SSL_CTX_set_tlsext_status_cb(server->context(), Staple);
   int mode = SSL_VERIFY_NONE;
   if (setting_.auth != test::ClientAuth::kNone) mode |= SSL_VERIFY_PEER;
@@ -159,9 +169,11 @@ std::unique_ptr<test::MemoryServer> Conversation::MakeServer() const {
     SSL_set_options(ssl, SSL_OP_NO_SESSION_RESUMPTION_ON_RENEGOTIATION);
   }
   SSL_set_num_tickets(ssl, setting_.request >> 3 & 3);
-  const char* schemes =
-      kClientSchemes[(setting_.request & 7) % std::size(kClientSchemes)];
-  if (schemes != nullptr) SSL_set1_client_sigalgs_list(ssl, schemes);
+  WantSchemes(ssl, setting_.request & 7);
+  if (setting_.special == Special::kRestricted) {
+    // OpenSSL would take the first, which the client must not sign under.
+    SSL_set1_client_sigalgs_list(ssl, "RSA+SHA256:RSA-PSS+SHA256");
+  }
   if ((setting_.request & 0x20) != 0) {
     SSL_add_client_CA(ssl, world_.root.certificate.get());
     SSL_add_client_CA(ssl, world_.other_root.certificate.get());
@@ -171,6 +183,10 @@ std::unique_ptr<test::MemoryServer> Conversation::MakeServer() const {
 
 Credential::Pointer Conversation::CredentialOf(uint8_t choice) const {
   if (choice == 0) return nullptr;
+  if (choice == setting_.answer) {
+    if (setting_.special == Special::kRestricted) return world_.restricted;
+    if (setting_.special == Special::kWeak) return world_.weak;
+  }
   const Person& person = world_.people[choice % world_.people.size()];
   return choice / world_.people.size() % 2 == 0 ? person.credential
                                                 : person.external;
@@ -178,22 +194,53 @@ Credential::Pointer Conversation::CredentialOf(uint8_t choice) const {
 
 // What holds after whatever was called, whatever the server did.
 Step Conversation::After(Step step) {
+  client_->incoming().Return(&spare_);
   last_ = step;
-  if (step == Step::kWantVerify) judging_ = true;
+  Watch();
   // SSL_get_error(3) would take what is left over for its own.
   REQUIRE(ERR_peek_error() == 0);
+  REQUIRE(step != Step::kWantSignature || !to_sign_.empty());
   // It may have failed already where there was something to report first.
   REQUIRE(step != Step::kFailed || client_->failure().has_value());
   if (step == Step::kFailed) FailureReasonName(client_->failure()->reason);
   if (client_->certificate() == Sent::kSent) {
     // Nobody is shown who has not been judged, nor by nobody's decision.
-    REQUIRE(accepted_ || client_->resumed() || client_->session_reused() ||
-            client_->by_shared_key());
+    REQUIRE(accepted_ || shown_before_ || client_->resumed() ||
+            client_->session_reused() || client_->by_shared_key());
     REQUIRE(answered_ || setting_.has_credentials);
   }
   if (abandoned_) REQUIRE(client_->outgoing().empty());
   Move();
   return step;
+}
+
+// What the client waits for.
+void Conversation::Watch() {
+  // Where a step tells of something else first, this is what tells.
+  if (!SSL_want_retry_verify(client_->ssl())) {
+    judgement_ = Judgement::kNone;
+  } else if (judgement_ == Judgement::kNone) {
+    // A renegotiation's server is judged anew; what the one before was shown
+    // has left already.
+    judgement_ = Judgement::kAsked;
+    accepted_ = false;
+    shown_before_ = client_->certificate() == Sent::kSent;
+  }
+  if (client_->certificate() != Sent::kSent) shown_before_ = false;
+  // Until somebody signs it is the same that is to be signed, whatever else is
+  // called.
+  const BytesView wanted = client_->signature_request().data;
+  const Bytes to_sign(wanted.data, wanted.data + wanted.size);
+  REQUIRE(to_sign_.empty() || to_sign_ == to_sign);
+  to_sign_ = to_sign;
+}
+
+void Conversation::Accept() {
+  if (judgement_ == Judgement::kAsked) {
+    judgement_ = Judgement::kDecided;
+    accepted_ = true;
+  }
+  client_->AcceptServer();
 }
 
 // What the client has written goes to the server, and what that says to it to
@@ -226,6 +273,8 @@ bool Conversation::Feed() {
       setting_.chunk == 0
           ? all
           : std::min<size_t>(all, std::max<size_t>(setting_.chunk, all / 16));
+  // Until the next step, as whoever receives through many queues does.
+  if ((setting_.chunk & 1) != 0) client_->incoming().Lend(&spare_);
   client_->Receive(BytesView(to_client_.data(), size));
   to_client_.erase(to_client_.begin(),
                    to_client_.begin() + static_cast<ptrdiff_t>(size));
@@ -253,8 +302,7 @@ bool Conversation::React() {
     case Step::kWantRead:
       return Feed();
     case Step::kWantVerify:
-      client_->AcceptServer();
-      accepted_ = true;
+      Accept();
       return true;
     case Step::kWantClientCert:
       Answer(setting_.answer);
@@ -281,262 +329,6 @@ bool Conversation::React() {
       break;
   }
   return false;
-}
-
-void Conversation::Answer(uint8_t choice) {
-  if (const Credential::Pointer credential = CredentialOf(choice)) {
-    answered_ = answered_ || client_->asked();
-    client_->Answer(credential);
-  } else {
-    client_->Decline();
-  }
-}
-
-void Conversation::Sign(uint8_t how) {
-  Bytes signature;
-  if (last_ == Step::kWantSignature) {
-    const SignatureRequest request = client_->signature_request();
-    const auto signer = std::find_if(
-        world_.people.begin(), world_.people.end(), [&](const Person& person) {
-          const auto schemes = SchemesOfKeyType(person.identity.key.get());
-          return std::find(schemes.begin(), schemes.end(), request.scheme) !=
-                 schemes.end();
-        });
-    if (how < 0x80 && signer != world_.people.end()) {
-      signature = test::TrySigning(signer->identity.key.get(), request.scheme,
-                                   request.data);
-    }
-  }
-  switch (how & 0x7f) {
-    case 0:
-      break;
-    case 1:
-      signature.clear();
-      break;
-    case 2:
-      if (!signature.empty()) signature.back() ^= 1;
-      break;
-    case 3:
-      signature.push_back(0);
-      break;
-    default:
-      signature.resize(how);
-  }
-  client_->Sign(signature);
-}
-
-void Conversation::AnswerSharedKey(uint8_t how) {
-  if (!setting_.shared_keys) return;
-  SharedKey& wanted = client_->shared_key();
-  const Bytes key(16, 7);
-  switch (how & 7) {
-    case 0:
-      return wanted.Answer("me", key);
-    case 1:
-      return wanted.Refuse();
-    case 2:
-      return wanted.Answer("somebody else", key);
-    case 3:
-      return wanted.Answer(std::string(how, 'm'), key);
-    case 4:
-      return wanted.Answer("me", Bytes(size_t{4} * how, 7));
-    case 5:
-      return wanted.Answer("me", Bytes());
-    default:
-      return wanted.Answer(std::string("m\0e", 3), key);
-  }
-}
-
-void Conversation::LookAtFacts(uint8_t which) {
-  SSL* ssl = client_->ssl();
-  switch (which % 8) {
-    case 0: {
-      const CertificateRequest request = client_->request();
-      for (const Bytes& name : request.authorities) {
-        ParseDistinguishedName(name);
-      }
-      for (const uint8_t choice : {1, 2, 3, 4, 5}) {
-        client_->WhyNotSent(*CredentialOf(choice));
-      }
-      break;
-    }
-    case 1:
-      client_->session();
-      TicketOf(ssl);
-      break;
-    case 2:
-      FinishedOf(ssl, Sender::kClient);
-      FinishedOf(ssl, Sender::kServer);
-      break;
-    case 3:
-      ExportKeyingMaterial(ssl, 32, "EXPORTER-fuzz", std::nullopt);
-      ExportKeyingMaterial(ssl, 16, "EXPORTER-fuzz", BytesView());
-      break;
-    case 4:
-      EphemeralKeyOf(ssl);
-      SharedSignatureAlgorithms(ssl);
-      break;
-    case 5:
-      client_->cipher();
-      client_->protocol();
-      client_->alpn_protocol();
-      break;
-    case 6:
-      client_->static_credential();
-      client_->resumed_as_somebody();
-      client_->closed_by_peer();
-      client_->has_written_down();
-      break;
-    default:
-      VerifyErrorName(client_->server_chain_error());
-      client_->peer_chain();
-      client_->peer_certificate();
-      for (int i = 0; i < sk_X509_num(client_->verified_chain()); i++) {
-        REQUIRE(sk_X509_value(client_->verified_chain(), i) != nullptr);
-      }
-  }
-  REQUIRE(ERR_peek_error() == 0);
-}
-
-void Conversation::Perform(const Instruction& instruction) {
-  const uint8_t a = instruction.a;
-  switch (instruction.kind) {
-    case Kind::kTamper:
-      return tampering_->Arm({static_cast<Rule::Kind>(a % Rule::kKinds),
-                              instruction.b, instruction.c, instruction.d});
-    case Kind::kRun:
-      Run();
-      return;
-    case Kind::kHandshake:
-      After(client_->Handshake());
-      return;
-    case Kind::kRead: {
-      Bytes buffer(static_cast<size_t>(a) << 4);
-      const Transfer transfer =
-          client_->Read(buffer.data(), buffer.size(), (instruction.b & 1) != 0);
-      REQUIRE(transfer.size <= buffer.size());
-      After(transfer.step);
-      return;
-    }
-    case Kind::kWrite: {
-      const Bytes plaintext =
-          Pattern(static_cast<size_t>(a) << (instruction.b & 7));
-      const Transfer transfer = client_->Write(plaintext);
-      REQUIRE(transfer.size <= plaintext.size());
-      After(transfer.step);
-      return;
-    }
-    case Kind::kShutdown:
-      After(client_->Shutdown());
-      return;
-    case Kind::kRenegotiate:
-      client_->Renegotiate();
-      // It may have failed by what it wrote, which no step told of.
-      if (client_->failure()) last_ = Step::kFailed;
-      Move();
-      return;
-    case Kind::kDisableRenegotiation:
-      return client_->DisableRenegotiation();
-    case Kind::kAccept:
-      // Whatever was called since it was asked.
-      accepted_ = accepted_ || judging_;
-      return client_->AcceptServer();
-    case Kind::kRefuse:
-      return client_->RefuseServer(a);
-    case Kind::kAnswer:
-      return Answer(a);
-    case Kind::kDecline:
-      return client_->Decline();
-    case Kind::kAskAgain:
-      return client_->AskAgain();
-    case Kind::kSign:
-      return Sign(a);
-    case Kind::kOcsp:
-      if (last_ == Step::kOcspResponse) client_->TakeOcspResponse();
-      return;
-    case Kind::kSharedKey:
-      return AnswerSharedKey(a);
-    case Kind::kFacts:
-      return LookAtFacts(a);
-    case Kind::kTrace:
-      client_->Trace();
-      client_->journal()->TakeTrace();
-      return;
-    case Kind::kFragment:
-      client_->SetMaxSendFragment(a << 6);
-      return;
-    case Kind::kAbandon:
-      abandoned_ = true;
-      return client_->Abandon();
-    case Kind::kTakeSession:
-      client_->TakeSession((a & 1) == 0);
-      return;
-    case Kind::kEnd:
-      return client_->ReceiveEnd();
-    case Kind::kReconnect:
-      if (clients_ == kMostClients) return;
-      return Connect(sessions_.empty() ? Bytes()
-                                       : sessions_[a % sessions_.size()]);
-    case Kind::kServerWrite: {
-      const Bytes plaintext =
-          Pattern(static_cast<size_t>(a) << (instruction.b & 7));
-      if (server().open()) {
-        SSL_write(server().ssl(), plaintext.data(),
-                  static_cast<int>(plaintext.size()));
-      }
-      break;
-    }
-    case Kind::kServerClose:
-      SSL_shutdown(server().ssl());
-      break;
-    case Kind::kServerRenegotiate:
-      if (!server().open() || server().failed()) return;
-      SSL_renegotiate(server().ssl());
-      SSL_do_handshake(server().ssl());
-      break;
-    case Kind::kServerRequest:
-      return ServerAsks();
-    case Kind::kServerKeyUpdate:
-      if (!server().open() || server().failed()) return;
-      SSL_key_update(server().ssl(), (a & 1) != 0
-                                         ? SSL_KEY_UPDATE_REQUESTED
-                                         : SSL_KEY_UPDATE_NOT_REQUESTED);
-      SSL_do_handshake(server().ssl());
-      break;
-    case Kind::kServerTicket:
-      if (!server().open() || server().failed()) return;
-      SSL_new_session_ticket(server().ssl());
-      SSL_do_handshake(server().ssl());
-      break;
-    case Kind::kServerWants: {
-      const char* schemes = kClientSchemes[a % std::size(kClientSchemes)];
-      if (schemes != nullptr)
-        SSL_set1_client_sigalgs_list(server().ssl(), schemes);
-      break;
-    }
-    case Kind::kDeafServer:
-      deaf_ = !deaf_;
-      return;
-    case Kind::kReact:
-      React();
-      return;
-  }
-  ERR_clear_error();
-  Move();
-}
-
-void Conversation::ServerAsks() {
-  SSL* ssl = server().ssl();
-  if (!server().open() || server().failed()) return;
-  if (SSL_version(ssl) >= TLS1_3_VERSION) {
-    SSL_verify_client_post_handshake(ssl);
-  } else {
-    SSL_set_verify(ssl, SSL_VERIFY_PEER, nullptr);
-    SSL_renegotiate(ssl);
-  }
-  SSL_do_handshake(ssl);
-  ERR_clear_error();
-  Move();
 }
 
 void Conversation::Finish() {

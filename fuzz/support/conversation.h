@@ -15,6 +15,15 @@
 
 namespace tls_client_cert::fuzz {
 
+// Rare circumstances. The numbers are part of saved inputs, and were chosen
+// from those that none of them had.
+enum class Special : uint8_t {
+  kDiffieHellman = 22,   // TLS 1.2 by a group of 1024 bits
+  kWithoutRfc5746 = 25,  // a server of TLS 1.2 that never heard of it
+  kRestricted = 27,      // the client answers as World::restricted
+  kWeak = 34,            // as World::weak
+};
+
 // Who talks to whom, and what is done where the script says nothing.
 struct Setting {
   explicit Setting(Input* input);
@@ -44,6 +53,7 @@ struct Setting {
   int renegotiations = 3;
   int min_dh_bits = 0;
   uint64_t seed = 0;
+  Special special{};
 };
 
 // What is done next. The numbers are part of saved inputs: add at the end.
@@ -115,11 +125,17 @@ class Conversation {
   Credential::Pointer CredentialOf(uint8_t choice) const;
 
  private:
+  static constexpr int kMostClients = 3;
+
   void Connect(const Bytes& session);
   std::unique_ptr<test::MemoryServer> MakeServer() const;
   // Made, if it was not so far.
   test::MemoryServer& server() { return server_->real(); }
+  // As the server's request has them.
+  static void WantSchemes(SSL* server, uint8_t which);
   Step After(Step step);
+  void Watch();
+  void Accept();
   void Move();
   bool Feed();
   Step Run();
@@ -136,10 +152,15 @@ class Conversation {
   std::optional<RecalledServer> server_;
   std::unique_ptr<Connection> client_;
   Bytes to_client_;
+  Storage spare_;  // lent to the client's queues
   std::vector<Bytes> sessions_;
   Step last_ = Step::kWantRead;
-  bool judging_ = false;  // was asked to judge the server
+  // Whether the client waits for a word about the server, or has it.
+  enum class Judgement { kNone, kAsked, kDecided };
+  Judgement judgement_ = Judgement::kNone;
   bool accepted_ = false;
+  bool shown_before_ = false;  // a certificate, to whom was judged before
+  Bytes to_sign_;
   bool answered_ = false;
   bool abandoned_ = false;
   bool deaf_ = false;

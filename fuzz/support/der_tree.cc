@@ -98,7 +98,17 @@ Bytes MutateDer(const Bytes& der, unsigned seed,
   const auto below = [&](size_t limit) {
     return static_cast<size_t>(random()) % limit;
   };
-  const Place place = places[below(places.size())];
+  // Half of the times any, and else step by step: what stands beside a large
+  // structure is to be met as often as the whole of that.
+  Place place = places[below(places.size())];
+  if (below(2) == 0) {
+    place = {&roots, below(roots.size())};
+    while (true) {
+      std::vector<Node>& inner = (*place.siblings)[place.index].children;
+      if (inner.empty() || below(4) == 0) break;
+      place = {&inner, below(inner.size())};
+    }
+  }
   std::vector<Node>& siblings = *place.siblings;
   Node& node = siblings[place.index];
   const auto position = siblings.begin() + static_cast<ptrdiff_t>(place.index);

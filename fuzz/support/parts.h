@@ -27,8 +27,10 @@ Parts ReadParts(BytesView input);
 Bytes WriteParts(const Parts& parts);
 
 // The body of LLVMFuzzerCustomMutator: knows DER and PEM, and keeps the rest of
-// an input what it is. Returns the new size.
-size_t MutateParts(uint8_t* data, size_t size, size_t max_size, unsigned seed);
+// an input what it is. The target tells so many modes apart, by the remainder.
+// Returns the new size.
+size_t MutateParts(uint8_t* data, size_t size, size_t max_size, unsigned seed,
+                   int modes);
 
 // `label` is what stands behind BEGIN.
 Bytes ToPem(const char* label, BytesView der);

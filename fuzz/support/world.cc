@@ -16,6 +16,7 @@ namespace {
 // The ones that Tampering knows.
 constexpr char kCiphers[] =
     "ECDHE-ECDSA-AES128-GCM-SHA256:PSK-AES128-GCM-SHA256:@SECLEVEL=1";
+constexpr SignatureScheme kRsaPssSha256 = 0x0804;
 constexpr char kSuites[] = "TLS_AES_128_GCM_SHA256";
 
 std::shared_ptr<const TrustStore> Trusting(const test::Identity& identity) {
@@ -94,6 +95,13 @@ World::World() {
   }
   servers[0] = MakeServer(TLS1_2_VERSION, server);
   servers[1] = MakeServer(TLS1_3_VERSION, server);
+  // Later than all else: keys are drawn in this order, and saved inputs have
+  // what was made with them.
+  restricted = ExternalCredential(people[1].identity, {kRsaPssSha256});
+  rsa_server = test::Issue({"server.example", &root}, test::MakeKey("rsa1024"));
+  weak = test::CredentialOf(test::Issue(
+      {"weak", &root},
+      EvpPkeyPointer(EVP_PKEY_Q_keygen(nullptr, nullptr, "RSA", size_t{512}))));
 }
 
 const World& TheWorld() {

@@ -29,6 +29,12 @@ struct World {
   test::Identity other_root;
   test::Identity server;
   std::vector<Person> people;
+  // Saved inputs count the people. These are whom a server's request or the
+  // security level rules out: an external RSA key that can do RSA-PSS alone, a
+  // key of 512 bits.
+  Credential::Pointer restricted;
+  Credential::Pointer weak;
+  test::Identity rsa_server;
 
   // By trust: in the server's root, in the server itself, in somebody else.
   static constexpr int kTrusts = 3;
