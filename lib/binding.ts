@@ -296,6 +296,8 @@ interface Addon {
   haveCommonName(some: readonly Uint8Array[], others: readonly Uint8Array[]): boolean;
   /** The issuers' names of the certificates in PEM or DER bytes; null when there is none. */
   issuers(certificates: Uint8Array): Buffer[] | null;
+  /** Whether the one's memory has the higher address. */
+  liesAbove(one: Uint8Array, other: Uint8Array): boolean;
   /** How many native objects are alive in this thread. */
   live(): {
     trustStores: number;

@@ -1,15 +1,23 @@
 /**
  * Where plaintext is read to: one piece of memory that all connections of a thread use in turn.
  */
+import { binding } from './binding';
+import { noteReceived } from './young-generation';
 
 /** Read at a time, as Node reads from a socket. */
 const SIZE = 64 * 1024;
 
 let room: Buffer | undefined;
+/**
+ * The one with the highest address of those that were made since a lot comes. glibc gives memory at the end of its heap back
+ * to the system as soon as it is free, and the next piece has to be mapped again, page by page: with this one
+ * in use nothing below it is the end.
+ */
+let topmost: Buffer | undefined;
 
 /** Room to read into; it stays free until {@link takeFromSlab}. */
 export function freeSlab(): Buffer {
-  room ??= Buffer.allocUnsafeSlow(SIZE);
+  room ??= make();
   return room;
 }
 
@@ -19,11 +27,21 @@ export function freeSlab(): Buffer {
  */
 export function takeFromSlab(count: number): Buffer {
   const filled = freeSlab();
+  noteReceived(count);
   if (count === SIZE) {
     room = undefined;
     return filled;
   }
+  topmost = undefined;
   const piece = Buffer.allocUnsafeSlow(count);
   filled.copy(piece, 0, 0, count);
   return piece;
+}
+
+function make(): Buffer {
+  const made = Buffer.allocUnsafeSlow(SIZE);
+  if (topmost !== undefined && binding.liesAbove(topmost, made)) return made;
+  const free = topmost ?? Buffer.allocUnsafeSlow(SIZE);
+  topmost = made;
+  return free;
 }

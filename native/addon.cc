@@ -2,6 +2,8 @@
 #include <napi.h>
 #include <openssl/crypto.h>
 
+#include <functional>
+
 #include "binding/connection_wrap.h"
 #include "binding/context_wrap.h"
 #include "binding/convert.h"
@@ -54,6 +56,12 @@ Napi::Value Issuers(const Napi::CallbackInfo& info) {
   return list;
 }
 
+Napi::Value LiesAbove(const Napi::CallbackInfo& info) {
+  const std::less<const uint8_t*> below;
+  return Napi::Boolean::New(
+      info.Env(), below(ToBytes(info[1]).data, ToBytes(info[0]).data));
+}
+
 Napi::Value Live(const Napi::CallbackInfo& info) {
   const LiveCounts& live = *Environment::Get(info.Env())->live;
   Napi::Object record = Napi::Object::New(info.Env());
@@ -77,6 +85,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("Connection", ConnectionWrap::Define(env));
   exports.Set("SocketTransport", SocketTransportWrap::Define(env));
   environment->store_key_class = Napi::Persistent(StoreKeyWrap::Define(env));
+  exports.Set("liesAbove", Napi::Function::New(env, LiesAbove));
   exports.Set("openStore", Napi::Function::New(env, OpenStoreInPool));
   exports.Set("parseName", Napi::Function::New(env, ParseName));
   exports.Set("haveCommonName", Napi::Function::New(env, NamesMeet));
