@@ -25,7 +25,7 @@ let slots = 0;
 /** Of no use to anybody, but V8 has to make the arrays then. */
 export let garbage = 0;
 
-/** To be told of all plaintext that is handed over in memory of its own. */
+/** To be told of whatever came in memory of its own. */
 export function noteReceived(bytes: number): void {
   sinceStep += bytes;
   if (sinceStep < STEP) return;
