@@ -30,7 +30,7 @@ export class Ledger {
     entry.executions += executions;
     entry.findings += found ? 1 : 0;
     // Whole or not at all: somebody may end the run at any time.
-    const next = `${this.path}.new`;
+    const next = `${this.path}.${process.pid}`;
     writeFileSync(next, `${JSON.stringify(entries, null, 2)}\n`);
     renameSync(next, this.path);
   }

@@ -305,14 +305,19 @@ async function main(): Promise<number> {
     const jobs = targets.map((target) => () => fuzz(target, 0, ['-seed=1', ...limits]));
     const runs = await atATime(Math.max(2, availableParallelism()), jobs);
     // What did not come to its end is no pass.
-    return allGood(runs) && !runs.some((run) => run.status === INTERRUPTED) ? 0 : 1;
+    return allGood(runs) && !interrupted ? 0 : 1;
   }
   for (const target of targets) {
     // Now: somebody may build another one meanwhile.
     const build = buildOf(fuzzer(target));
     const jobs = Array.from({ length: workers }, (_, i) => async () => {
       const run = await fuzz(target, i, limits);
-      ledger.add(target, build, run.executions, failed(run));
+      try {
+        ledger.add(target, build, run.executions, failed(run));
+      } catch (error) {
+        // What was found is told of all the same.
+        console.error(`${run.executions} executions of ${target} were not counted: ${error}`);
+      }
       return run;
     });
     const runs = await atATime(workers, jobs);
@@ -321,6 +326,7 @@ async function main(): Promise<number> {
       console.log(ledger.summary(target, build));
     }
     if (!allGood(runs)) return 1;
+    if (interrupted) return INTERRUPTED;
   }
   return 0;
 }

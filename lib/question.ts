@@ -2,6 +2,7 @@ import { types } from 'node:util';
 import type { CertificateRequest } from './certificate-request';
 import { Credential, sharedCredential } from './credential';
 import { describe, messageOf, TLSClientCertError } from './errors';
+import { has } from './given';
 import { isPromiseLike } from './is-promise-like';
 import { LazySignal } from './lazy-signal';
 import { Suspension } from './suspension';
@@ -179,22 +180,26 @@ function wait(answer: PromiseLike<Settled>, waiter: Waiter): void {
 function outcomeOf(answer: ClientCertAnswer | unknown): Outcome {
   if (answer === null || answer === undefined) return { kind: 'decline' };
   if (Credential.is(answer)) return { kind: 'credential', credential: answer };
-  const looksRight =
-    typeof answer === 'object' && ('cert' in answer || 'key' in answer || 'pfx' in answer);
-  if (!looksRight) {
-    const error = new TLSClientCertError(
-      'ERR_CLIENT_CERT_ANSWER',
-      `The server's request for a client certificate was answered with ${describe(answer)}. The callback must return, or resume() be given, a ` +
-        'Credential or { cert, key, chain } or { pfx, passphrase }, null to decline, a promise of ' +
-        'one of these, or SUSPEND.',
-    );
-    return { kind: 'failure', error };
-  }
+  // Whatever it does when it is looked at: a proxy may throw.
   try {
+    if (!looksRight(answer)) {
+      const error = new TLSClientCertError(
+        'ERR_CLIENT_CERT_ANSWER',
+        `The server's request for a client certificate was answered with ${describe(answer)}. The callback must return, or resume() be given, a ` +
+          'Credential or { cert, key, chain } or { pfx, passphrase }, null to decline, a promise of ' +
+          'one of these, or SUSPEND.',
+      );
+      return { kind: 'failure', error };
+    }
     return { kind: 'credential', credential: sharedCredential(answer as never) };
   } catch (error) {
     return { kind: 'failure', error: answerError(error) };
   }
+}
+
+function looksRight(answer: unknown): boolean {
+  if (typeof answer !== 'object' || answer === null) return false;
+  return has(answer, 'cert') || has(answer, 'key') || has(answer, 'pfx');
 }
 
 function answerError(error: unknown): TLSClientCertError {

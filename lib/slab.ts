@@ -14,6 +14,10 @@ let room: Buffer | undefined;
  * in use nothing below it is the end.
  */
 let topmost: Buffer | undefined;
+/** Taken in a row that were not full. */
+let partial = 0;
+/** So many, and no lot comes any more: what ends in the middle of a chunk is often followed by the next. */
+const ENOUGH = 64;
 
 /** Room to read into; it stays free until {@link takeFromSlab}. */
 export function freeSlab(): Buffer {
@@ -29,10 +33,12 @@ export function takeFromSlab(count: number): Buffer {
   const filled = freeSlab();
   noteReceived(count);
   if (count === SIZE) {
+    partial = 0;
     room = undefined;
     return filled;
   }
-  topmost = undefined;
+  partial += 1;
+  if (partial === ENOUGH) topmost = undefined;
   const piece = Buffer.allocUnsafeSlow(count);
   filled.copy(piece, 0, 0, count);
   return piece;

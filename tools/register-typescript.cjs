@@ -6,7 +6,7 @@
 // The tests start hundreds of children that load the same files: what is compiled is kept, under a name
 // made of all that it comes from, so that nothing in there is ever out of date.
 const { createHash, randomUUID } = require('node:crypto');
-const { mkdirSync, readFileSync, renameSync, writeFileSync } = require('node:fs');
+const { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } = require('node:fs');
 const Module = require('node:module');
 const { join } = require('node:path');
 const { countedChild } = require('./counted.cjs');
@@ -23,11 +23,20 @@ const options = (filename) => ({
   jsc: { parser: { syntax: 'typescript' }, target: 'es2022' },
 });
 
+function keptAs(filename, source) {
+  const origin = JSON.stringify([version, options(filename), source]);
+  return join(KEPT, `${createHash('sha256').update(origin).digest('hex')}.js`);
+}
+
+/** Whether nobody needs to compile it. */
+function isKept(filename) {
+  return existsSync(keptAs(filename, countedChild(filename)));
+}
+
 /** The JavaScript of a TypeScript file. */
 function transpiled(filename) {
   const source = countedChild(filename);
-  const origin = JSON.stringify([version, options(filename), source]);
-  const kept = join(KEPT, `${createHash('sha256').update(origin).digest('hex')}.js`);
+  const kept = keptAs(filename, source);
   try {
     return readFileSync(kept, 'utf8');
   } catch {
@@ -50,4 +59,4 @@ Module._extensions['.ts'] = (module, filename) => {
   module._compile(transpiled(filename), filename);
 };
 
-module.exports = { transpiled };
+module.exports = { isKept, transpiled };

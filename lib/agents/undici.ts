@@ -97,8 +97,7 @@ export function connector(options: ConnectorOptions = {}): Connector {
   // As many as there are connections; Node 20 takes more than ten for a leak.
   if (common.signal instanceof AbortSignal) setMaxListeners(Infinity, common.signal);
 
-  const open = (told: ConnectParameters): TLSSocket | net.Socket => {
-    const parameters = snapshot(told, PARAMETERS);
+  const open = (parameters: ConnectParameters): TLSSocket | net.Socket => {
     const { hostname, host, protocol, port, localAddress, httpSocket } = parameters;
     const secure = protocol === 'https:';
     const below = {
@@ -123,7 +122,8 @@ export function connector(options: ConnectorOptions = {}): Connector {
     });
   };
 
-  return (parameters, callback) => {
+  return (told, callback) => {
+    const parameters = snapshot(told, PARAMETERS);
     let socket: TLSSocket | net.Socket;
     try {
       socket = open(parameters);

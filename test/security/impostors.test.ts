@@ -45,6 +45,19 @@ describe.each(IMPOSTORS)('what %s is no credential', (_what, impostor) => {
   });
 });
 
+test.each([
+  ['at once', (answer: never) => answer],
+  ['by a promise', (answer: never) => later(answer)],
+] as const)('what throws when it is looked at is none either, answered %s', async (_how, given) => {
+  const refuse = () => {
+    throw new Error('nobody may look');
+  };
+  // Not `get`: what has no `then` that can be looked at is no answer of a promise's.
+  const answer = new Proxy({}, { has: refuse, getPrototypeOf: refuse }) as never;
+  const socket = dial(server, { clientCertCallback: () => given(answer) });
+  expect((await failure(socket)).code).toBe('ERR_CLIENT_CERT_ANSWER');
+});
+
 test('nor is such an object a context', () => {
   const context = createSecureContext();
   for (const impostor of [Object.create(context), new Proxy(context, {})]) {

@@ -61,7 +61,10 @@ function writableMemory(isThere: (chunk: Buffer) => boolean): boolean {
       if (!(end - start <= LARGEST)) return false;
       for (let at = start; at < end; at += CHUNK) {
         const size = readAt(memory, room, at, Math.min(room.length, end - at));
-        if (isThere(room.subarray(0, size))) return true;
+        const found = isThere(room.subarray(0, size));
+        // A copy of it is not to be found in its turn.
+        room.fill(0);
+        if (found) return true;
       }
       return false;
     });

@@ -16,6 +16,7 @@ const SLOWNESS = '30';
 /** What cannot hold under valgrind, and why. */
 const EXCLUDED = {
   'lifecycle/descriptor.test': "measures CPU time and RSS, which are valgrind's there",
+  'lifecycle/received.test': "counts page faults, which are valgrind's there",
   'lifecycle/secrets.test': 'looks through snapshots of the heap, minutes each',
   'lifecycle/missing-binary': 'no connection; what it loads is not the addon',
 };
