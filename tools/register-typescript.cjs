@@ -6,7 +6,7 @@
 // The tests start hundreds of children that load the same files: what is compiled is kept, under a name
 // made of all that it comes from, so that nothing in there is ever out of date.
 const { createHash, randomUUID } = require('node:crypto');
-const { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } = require('node:fs');
+const { mkdirSync, readFileSync, renameSync, writeFileSync } = require('node:fs');
 const Module = require('node:module');
 const { join } = require('node:path');
 const { countedChild } = require('./counted.cjs');
@@ -23,20 +23,14 @@ const options = (filename) => ({
   jsc: { parser: { syntax: 'typescript' }, target: 'es2022' },
 });
 
-function keptAs(filename, source) {
-  const origin = JSON.stringify([version, options(filename), source]);
-  return join(KEPT, `${createHash('sha256').update(origin).digest('hex')}.js`);
-}
-
-/** Whether nobody needs to compile it. */
-function isKept(filename) {
-  return existsSync(keptAs(filename, countedChild(filename)));
-}
-
-/** The JavaScript of a TypeScript file. */
-function transpiled(filename) {
+/**
+ * The JavaScript of a TypeScript file. Where nothing can be kept it is compiled each time, unless `mustKeep`:
+ * then it throws.
+ */
+function transpiled(filename, mustKeep = false) {
   const source = countedChild(filename);
-  const kept = keptAs(filename, source);
+  const origin = JSON.stringify([version, options(filename), source]);
+  const kept = join(KEPT, `${createHash('sha256').update(origin).digest('hex')}.js`);
   try {
     return readFileSync(kept, 'utf8');
   } catch {
@@ -49,8 +43,8 @@ function transpiled(filename) {
     const part = `${kept}.${randomUUID()}`;
     writeFileSync(part, code);
     renameSync(part, kept);
-  } catch {
-    // Where nothing can be kept it is compiled each time.
+  } catch (error) {
+    if (mustKeep) throw error;
   }
   return code;
 }
@@ -59,4 +53,4 @@ Module._extensions['.ts'] = (module, filename) => {
   module._compile(transpiled(filename), filename);
 };
 
-module.exports = { isKept, transpiled };
+module.exports = { transpiled };

@@ -1,17 +1,16 @@
 /** Takes half a gigabyte, as a connection does that receives it, and says what that did to the process's memory. */
-import { PerformanceObserver } from 'node:perf_hooks';
+import { constants, PerformanceObserver } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers/promises';
 import { freeSlab, takeFromSlab } from '../../../lib/slab';
 
 const PIECES = 8192;
 
 let scavenges = 0;
-const { NODE_PERFORMANCE_GC_MINOR } = require('node:perf_hooks').constants;
 
 async function main(): Promise<void> {
   const observer = new PerformanceObserver((list) => {
     for (const { detail } of list.getEntries() as unknown as { detail: { kind: number } }[]) {
-      if (detail.kind === NODE_PERFORMANCE_GC_MINOR) scavenges += 1;
+      if (detail.kind === constants.NODE_PERFORMANCE_GC_MINOR) scavenges += 1;
     }
   });
   observer.observe({ entryTypes: ['gc'] });
