@@ -14,7 +14,7 @@ import {
   secured,
   within,
 } from '../support/client';
-import { type ForgedPeer, ForgingServer } from '../support/forging-server';
+import { ForgingServer } from '../support/forging-server';
 import { Issuer } from '../support/issue';
 import { startNodeServer } from '../support/node-server';
 import { loadPki } from '../support/pki';
@@ -34,22 +34,18 @@ const extension = (type: number, content: Buffer) =>
   Buffer.concat([bigEndian(2, type), vector(2, content)]);
 const message = (type: number, body: Buffer) => Buffer.concat([Buffer.of(type), vector(3, body)]);
 
-let met = deferred<ForgedPeer>();
 let server: ForgingServer;
 beforeAll(async () => {
-  server = await ForgingServer.start({
-    identity: pki.server,
-    onPeer: (peer) => met.resolve(peer),
-  });
+  server = await ForgingServer.start({ identity: pki.server });
 });
 afterAll(() => server.close());
 
 async function meet(options: ConnectionOptions) {
-  met = deferred();
+  const met = server.nextPeer();
   const socket = dial(server, { minVersion: 'TLSv1.3', ...options });
   await secured(socket);
   socket.resume();
-  const peer = await within('peer', met.promise);
+  const peer = await within('peer', met);
   const inject = (bytes: Buffer) => {
     for (let at = 0; at < bytes.length; at += RECORD) {
       peer.inject(HANDSHAKE, bytes.subarray(at, at + RECORD));

@@ -1,7 +1,7 @@
 /** What a server may make us hold is bounded, before it has sent it. */
 import { Connection } from '../../lib/index';
-import { deferred, dial, endedBy, failure, hangUp, secured, within } from '../support/client';
-import { type ForgedPeer, ForgingServer } from '../support/forging-server';
+import { dial, endedBy, failure, hangUp, secured, within } from '../support/client';
+import { ForgingServer } from '../support/forging-server';
 import { KEPT_FREED } from '../support/kept-freed';
 import { type NodeServer, startNodeServer } from '../support/node-server';
 import { loadPki } from '../support/pki';
@@ -10,13 +10,9 @@ import { HANDSHAKE } from '../support/records';
 const pki = loadPki();
 
 describe('a message that says it has 16 MiB', () => {
-  let met = deferred<ForgedPeer>();
   let server: ForgingServer;
   beforeAll(async () => {
-    server = await ForgingServer.start({
-      identity: pki.server,
-      onPeer: (peer) => met.resolve(peer),
-    });
+    server = await ForgingServer.start({ identity: pki.server });
   });
   afterAll(() => server.close());
 
@@ -26,12 +22,12 @@ describe('a message that says it has 16 MiB', () => {
     ['KeyUpdate', 24],
     ['Certificate', 11],
   ])('%s: an error as soon as it says so', async (_name, type) => {
-    met = deferred();
+    const met = server.nextPeer();
     const socket = dial(server, { minVersion: 'TLSv1.3', postHandshakeAuth: true });
     const ended = endedBy(socket);
     await secured(socket);
     socket.resume();
-    const peer = await within('peer', met.promise);
+    const peer = await within('peer', met);
     peer.inject(HANDSHAKE, Buffer.of(type, 0xff, 0xff, 0xff, 0, 0, 0, 0));
     expect((await ended).code).toMatch(/^ERR_SSL_(EXCESSIVE_MESSAGE_SIZE|UNEXPECTED_MESSAGE)$/);
     await hangUp(socket);

@@ -1,7 +1,7 @@
 /** A server that asks and asks after the handshake and reads no answer does not fill our memory. */
 import type { AnyError } from '../support/client';
-import { deferred, dial, endedBy, hangUp, secured, within } from '../support/client';
-import { type ForgedPeer, ForgingServer } from '../support/forging-server';
+import { dial, endedBy, hangUp, secured, within } from '../support/client';
+import { ForgingServer } from '../support/forging-server';
 import { KEPT_FREED } from '../support/kept-freed';
 import { loadPki } from '../support/pki';
 import { certificateRequest, HANDSHAKE } from '../support/records';
@@ -15,24 +15,22 @@ const BOUND = 16 * 1024 * 1024;
 const REQUESTS = 3000;
 
 let server: ForgingServer;
-let met = deferred<ForgedPeer>();
 beforeAll(async () => {
   server = await ForgingServer.start({
     identity: pki.server,
     minVersion: 'TLSv1.3',
     requestCert: true,
     rejectUnauthorized: false,
-    onPeer: (peer) => met.resolve(peer),
   });
 });
 afterAll(() => server.close());
 
 async function flooded(transport: 'auto' | 'stream') {
-  met = deferred();
+  const met = server.nextPeer();
   const socket = dial(server, { credential, postHandshakeAuth: true, transport });
   const ended: Promise<AnyError> = endedBy(socket);
   await secured(socket);
-  const peer = await within('peer', met.promise);
+  const peer = await within('peer', met);
   peer.deaf();
   let asked = 0;
   let over = false;

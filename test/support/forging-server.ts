@@ -179,6 +179,7 @@ export class ForgingServer {
   readonly #tcp: Server;
   readonly #forget = registerLeftover(() => this.close());
   readonly #wires = new Set<Wire>();
+  readonly #waiting: ((peer: ForgedPeer) => void)[] = [];
 
   private constructor({ identity, onPeer, ...options }: ForgingServerOptions) {
     const { cert, key } = identity;
@@ -200,6 +201,7 @@ export class ForgingServer {
       const peer = new ForgedPeer(socket, wire);
       if (onPeer === undefined) this.peers.push(peer);
       else onPeer(peer);
+      for (const met of this.#waiting.splice(0)) met(peer);
     });
     this.#tls.on('tlsClientError', () => {});
     this.#tcp = createServer({ allowHalfOpen: true }, (client) => {
@@ -225,6 +227,11 @@ export class ForgingServer {
 
   get port(): number {
     return (this.#tcp.address() as AddressInfo).port;
+  }
+
+  /** The next whose handshake is done. */
+  nextPeer(): Promise<ForgedPeer> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   async close(): Promise<void> {
