@@ -2,7 +2,7 @@
  * Where plaintext is read to: one piece of memory that all connections of a thread use in turn.
  */
 import { binding } from './binding';
-import { noteReceived } from './young-generation';
+import { noteChunk } from './young-generation';
 
 /** Read at a time, as Node reads from a socket. */
 const SIZE = 64 * 1024;
@@ -31,7 +31,7 @@ export function freeSlab(): Buffer {
  */
 export function takeFromSlab(count: number): Buffer {
   const filled = freeSlab();
-  noteReceived(count);
+  noteChunk(count);
   if (count === SIZE) {
     partial = 0;
     room = undefined;

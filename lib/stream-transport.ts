@@ -3,7 +3,7 @@ import { types } from 'node:util';
 import type { Connection } from './connection';
 import { invalidArgType } from './errors';
 import { type Flushed, type Transport, type TransportOwner, UNREAD_LIMIT } from './transport';
-import { noteReceived } from './young-generation';
+import { noteChunk } from './young-generation';
 
 /** Ciphertext through any Duplex: a tunnel, another TLS connection, a test's pipe, a socket. */
 export class StreamTransport implements Transport {
@@ -22,7 +22,7 @@ export class StreamTransport implements Transport {
     stream.on('data', (chunk: unknown) => {
       if (types.isUint8Array(chunk)) {
         connection.receive(chunk);
-        noteReceived(chunk.length);
+        noteChunk(chunk.length);
         owner.received();
       } else {
         // setEncoding() was called on it, or it is in object mode: records cannot survive that.
@@ -40,6 +40,7 @@ export class StreamTransport implements Transport {
       return 'nothing';
     }
     if (!this.#stream.writable) return 'gone';
+    noteChunk(bytes.length);
     if (written === undefined) this.#answer(bytes);
     else this.#stream.write(bytes, written);
     return 'passed-on';

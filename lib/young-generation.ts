@@ -1,5 +1,5 @@
 /**
- * Has V8 collect what was received while it is young.
+ * Has V8 collect chunks of data while they are young.
  *
  * V8 collects its young generation when that is full. A chunk of 64 KiB takes some hundred bytes of it, as its
  * memory lies elsewhere, and so hundreds of dead ones hang on a young generation that is far from full. They count for the
@@ -10,9 +10,9 @@ import { getHeapSpaceStatistics } from 'node:v8';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
-/** So much received fills the young generation once. */
+/** So many bytes of chunks fill the young generation once. */
 const FILLED_BY = 12 * MIB;
-/** Received between two pieces of garbage. */
+/** Bytes of chunks between two pieces of garbage. */
 const STEP = 64 * KIB;
 /** A larger young generation costs more to fill than there is to be spared, and a program that has one a larger heap. */
 const LARGEST = 8 * MIB;
@@ -25,8 +25,8 @@ let slots = 0;
 /** Of no use to anybody, but V8 has to make the arrays then. */
 export let garbage = 0;
 
-/** To be told of whatever came in memory of its own. */
-export function noteReceived(bytes: number): void {
+/** To be told of each chunk that has memory of its own. */
+export function noteChunk(bytes: number): void {
   sinceStep += bytes;
   if (sinceStep < STEP) return;
   sinceLook += sinceStep;
