@@ -35,6 +35,8 @@ unsigned SharedKey::Await(const char* hint, char* identity,
     max_identity_ = identity_size - 1;
     max_key_ = key_size;
     state_ = State::kAsked;
+    // That of an answer before: a server may have asked for another hello.
+    Forget();
     if (ASYNC_pause_job() != 1) Refuse();
   } else if (asked != hint_) {
     return 0;

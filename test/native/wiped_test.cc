@@ -81,10 +81,11 @@ unsigned GiveShared(SSL*, const char*, unsigned char* key, unsigned) {
 }
 
 // A client that has a key in common with its server, and was asked for it.
-std::unique_ptr<Pair> SharingPair(int version) {
+std::unique_ptr<Pair> SharingPair(int version, int highest_offered) {
   ContextOptions options = TrustingOptions();
   options.cipher_list = "PSK:@SECLEVEL=1";
-  options.min_version = options.max_version = version;
+  options.min_version = version;
+  options.max_version = highest_offered;
   ServerOptions server = ServerOf(version);
   server.auth = ClientAuth::kNone;
   ConnectionOptions sharing;
@@ -125,7 +126,7 @@ TEST_CASE("wiped: a shared key, when no handshake can need it any more") {
   for (const int version : kVersions) {
     CAPTURE(version);
     Needle secret(BytesView(kShared, sizeof kShared));
-    const auto pair = SharingPair(version);
+    const auto pair = SharingPair(version, version);
     secret.Watch();
     pair->client().shared_key().Answer("me",
                                        BytesView(kShared, sizeof kShared));
@@ -155,12 +156,23 @@ TEST_CASE("wiped: a shared key, where the server chose a certificate") {
   CHECK_FALSE(pair.client().shared_key().has_key());
 }
 
+TEST_CASE("wiped: a shared key, when it is asked for again") {
+  Needle secret(BytesView(kShared, sizeof kShared));
+  const auto pair = SharingPair(TLS1_2_VERSION, TLS1_3_VERSION);
+  secret.Watch();
+  pair->client().shared_key().Answer("me", BytesView(kShared, sizeof kShared));
+  REQUIRE(pair->Run() == Step::kWantSharedKey);
+  CHECK_FALSE(pair->client().shared_key().has_key());
+  pair->DestroyClient();
+  CHECK(watch.found == 0);
+}
+
 TEST_CASE("wiped: a shared key, when the connection fails or goes midway") {
   for (const int version : kVersions) {
     CAPTURE(version);
     for (const bool fails : {false, true}) {
       Needle secret(BytesView(kShared, sizeof kShared));
-      const auto pair = SharingPair(version);
+      const auto pair = SharingPair(version, version);
       secret.Watch();
       pair->client().shared_key().Answer("me",
                                          BytesView(kShared, sizeof kShared));
