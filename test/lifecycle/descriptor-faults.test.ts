@@ -3,8 +3,9 @@ import { constants } from 'node:os';
 import { pki } from '../integration/stream-helpers';
 import { startNodeServer } from '../support/node-server';
 import { overDescriptors } from '../support/over-descriptors';
+import { patience } from '../support/slowness';
 import { buildSystemFaults, faultVariable, type SystemFault } from '../support/system-faults';
-import { patience, runChild } from './run-child';
+import { runChild } from './run-child';
 
 /** The connection is begun, the question put, the handshake done, everything received. */
 type Phase = 'start' | 'asked' | 'open' | 'ending';

@@ -2,7 +2,8 @@
 import { KEPT_FREED } from '../support/kept-freed';
 import { type NodeServer, startNodeServer } from '../support/node-server';
 import { loadPki } from '../support/pki';
-import { patience, runChild } from './run-child';
+import { patience } from '../support/slowness';
+import { runChild } from './run-child';
 
 // Of another size nothing would be done about it.
 const flags = ['--min-semi-space-size=1', '--max-semi-space-size=16'];

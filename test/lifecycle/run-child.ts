@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { registerLeftover } from '../support/leftovers';
+import { patience } from '../support/slowness';
 
 export interface ChildResult {
   /** Exit code, or the name of the signal that ended it. */
@@ -19,19 +20,11 @@ export interface ChildOptions {
 
 /**
  * What children are started with in place of this Node: a JSON list, a program and its first arguments. The
- * sanitizers' tools set it, and how many times slower it makes a test.
+ * sanitizers' tools set it.
  */
 const NODE = JSON.parse(
   process.env.TLS_CLIENT_CERT_TEST_NODE ?? JSON.stringify([process.execPath]),
 ) as readonly [string, ...string[]];
-const SLOWNESS = Number(process.env.TLS_CLIENT_CERT_TEST_SLOWNESS ?? 1);
-
-/** A limit, in milliseconds, that holds for what is slowed down as well. */
-export const patience = (ms: number) => ms * SLOWNESS;
-
-/** How often to do something that is done many times, where each time takes very long. */
-export const fewer = (count: number) => (SLOWNESS > 10 ? Math.ceil(count / 8) : count);
-
 export const REGISTER = join(__dirname, '../../tools/register-typescript.cjs');
 
 const STREAM_ONLY = join(__dirname, '../support/stream-only.ts');

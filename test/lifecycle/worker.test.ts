@@ -1,8 +1,9 @@
 /** Worker threads: each loads the addon for itself, and may end or be terminated at any time. */
 import { PROTOCOLS } from '../support/client';
+import { fewer, patience } from '../support/slowness';
 import { type PhaseServers, startPhaseServers } from './phase-servers';
 import { PHASE_NAMES } from './phases';
-import { fewer, patience, runChild } from './run-child';
+import { runChild } from './run-child';
 
 let servers: PhaseServers;
 beforeAll(async () => {

@@ -11,11 +11,12 @@ import type {
 import { connect } from '../../lib/index';
 import { type Identity, loadPki } from './pki';
 import { type SServer, type SServerOptions, startSServer } from './s-server';
+import { patience } from './slowness';
 
 export const PROTOCOLS = ['TLSv1.2', 'TLSv1.3'] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
 
-const WAIT_MS = 5_000;
+const WAIT_MS = patience(5_000);
 
 export type AnyError = Error & Partial<TLSClientCertError>;
 

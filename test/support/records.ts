@@ -9,6 +9,7 @@ import { readFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import type { Server as TLSServer } from 'node:tls';
 import { registerLeftover } from './leftovers';
+import { patience } from './slowness';
 
 export const ALERT = 21;
 export const HANDSHAKE = 22;
@@ -343,7 +344,7 @@ export class TLS13Proxy {
   }
 
   /** Resolves as soon as `look` finds something, asked again whenever something went by. */
-  until<T>(what: string, look: () => T | undefined | false, ms = 5_000): Promise<T> {
+  until<T>(what: string, look: () => T | undefined | false, ms = patience(5_000)): Promise<T> {
     return new Promise((resolve, reject) => {
       const finish = () => {
         clearTimeout(timer);

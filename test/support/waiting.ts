@@ -1,3 +1,5 @@
+import { patience } from './slowness';
+
 /** Waiting, within a bound, for something that is looked for again at each change. */
 export class Waiting {
   readonly #complaint: (why: string) => Error;
@@ -10,7 +12,7 @@ export class Waiting {
   }
 
   /** Resolves to what `look` finds, now or after a change, as soon as that is not undefined. */
-  until<T>(what: string, look: () => T | undefined, ms = 5_000): Promise<T> {
+  until<T>(what: string, look: () => T | undefined, ms = patience(5_000)): Promise<T> {
     return new Promise((resolve, reject) => {
       const finish = () => {
         clearTimeout(timer);
