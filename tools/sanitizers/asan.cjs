@@ -70,11 +70,11 @@ function prove() {
 }
 
 async function main(args) {
-  const extra = 'tools/sanitizers/ubsan_log.cc';
-  const sources = ['tools/sanitizers/planted.cc', extra];
+  const extra = ['ubsan_log', 'v8_roots'].map((name) => `tools/sanitizers/${name}.cc`);
+  const sources = ['tools/sanitizers/planted.cc', ...extra];
   await buildAddon(PLANTED, { flags: FLAGS, sources });
   prove();
-  await buildAddon(OUT, { flags: FLAGS, extra: [extra] });
+  await buildAddon(OUT, { flags: FLAGS, extra });
   transpileAll();
   const logs = emptied(LOGS);
   const named = args.some((argument) => /^(?:\.\/)?test\//.test(argument));
