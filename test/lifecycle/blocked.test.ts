@@ -1,5 +1,4 @@
 /** A worker that is blocked in `Atomics.wait()` holds up nobody else, and finds all in order when it wakes. */
-
 import { patience } from '../support/slowness';
 import { type PhaseServers, SENT_LATER, startPhaseServers } from './phase-servers';
 import { TOO_MUCH } from './phases';
