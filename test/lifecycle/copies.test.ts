@@ -13,13 +13,15 @@ let server: NodeServer;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'tls-client-cert-copy-'));
-  cpSync(join(REPOSITORY, 'lib'), join(folder, 'lib'), { recursive: true });
-  cpSync(join(REPOSITORY, 'package.json'), join(folder, 'package.json'));
-  symlinkSync(join(REPOSITORY, 'node_modules'), join(folder, 'node_modules'), 'dir');
   // The one that all other tests load, built here or shipped.
   const { path } = require('node-gyp-build') as { path: (folder: string) => string };
-  cpSync(path(REPOSITORY), join(folder, 'build/Release/tls_client_cert.node'));
-  symlinkSync(REPOSITORY, join(folder, 'link'), 'dir');
+  for (const copy of ['one', 'other'].map((name) => join(folder, name))) {
+    cpSync(join(REPOSITORY, 'lib'), join(copy, 'lib'), { recursive: true });
+    cpSync(join(REPOSITORY, 'package.json'), join(copy, 'package.json'));
+    symlinkSync(join(REPOSITORY, 'node_modules'), join(copy, 'node_modules'), 'dir');
+    cpSync(path(REPOSITORY), join(copy, 'build/Release/tls_client_cert.node'));
+  }
+  symlinkSync(join(folder, 'one'), join(folder, 'link'), 'dir');
   server = await startNodeServer({ identity: loadPki().server });
 });
 afterAll(async () => {
@@ -48,7 +50,7 @@ const CASES: Readonly<Record<string, unknown>> = {
 };
 
 test.each([
-  ['two copies, each with its binary', '.', [], {}],
+  ['two copies, each with its binary', 'other', [], {}],
   // One binary, loaded twice: its objects are of one layout.
   [
     'one copy under two paths',
@@ -59,9 +61,11 @@ test.each([
 ])(
   '%s',
   async (_, other, flags, differences) => {
-    const files = [REPOSITORY, join(folder, other)].map((root) => join(root, 'lib/index.ts'));
+    const files = ['one', other].map((name) => join(folder, name, 'lib/index.ts'));
     const { end, lines, errors } = await runChild('copies-child', [server.port, ...files], {
       flags,
+      // What names one binary for all.
+      env: { TLS_CLIENT_CERT_PREBUILD: '' },
       timeout: 40_000,
     });
     const came = Object.fromEntries(lines.map((line) => JSON.parse(line)));
