@@ -3,8 +3,8 @@
  *
  * V8 collects its young generation when that is full. A chunk of 64 KiB takes some hundred bytes of it, as its
  * memory lies elsewhere, and so hundreds of dead ones hang on a young generation that is far from full. They count for the
- * whole heap, though: 16 MiB of them have V8 mark all of a small one, again and again, which costs more than to decrypt
- * what is in them. Garbage that goes with the chunks fills the young generation before that.
+ * whole heap, though: once V8 has collected a small one, as it does where a program pauses, 16 MiB of them have it mark all of that
+ * again, and then again, which costs more than to decrypt what is in them. Garbage that goes with the chunks fills the young generation before that.
  */
 import { getHeapSpaceStatistics } from 'node:v8';
 

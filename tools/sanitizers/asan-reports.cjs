@@ -1,6 +1,6 @@
 // What AddressSanitizer, LeakSanitizer and UBSan wrote into their log files. Every error counts, whoever's
-// it is. Of leaks those count that our addon or OpenSSL allocated, and not V8 on its behalf: what hangs on
-// V8's own pages looks lost to LeakSanitizer, which does not read them.
+// it is. Of leaks those count that our addon or OpenSSL allocated, and not V8 or Node on their behalf: what hangs
+// on pages of V8's that LeakSanitizer does not read looks lost, and a test's server may be in the middle of things.
 const { Found, logsIn } = require('./found.cjs');
 
 const OURS = /tls_client_cert\.node|\bnative\/(?:openssl|binding|addon)|\bplanted\.cc/;
