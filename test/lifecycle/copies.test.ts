@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type NodeServer, startNodeServer } from '../support/node-server';
 import { loadPki } from '../support/pki';
+import { patience } from '../support/slowness';
 import { runChild } from './run-child';
 
 const REPOSITORY = join(__dirname, '../..');
@@ -75,5 +76,5 @@ test.each([
       came: { ...CASES, ...differences },
     });
   },
-  50_000,
+  patience(50_000),
 );

@@ -5,6 +5,7 @@ import { KEPT_FREED } from '../support/kept-freed';
 import { startNodeServer } from '../support/node-server';
 import { overDescriptors } from '../support/over-descriptors';
 import { type PythonServer, startPythonServer } from '../support/python-server';
+import { patience } from '../support/slowness';
 import { runChild } from './run-child';
 
 /** The last line that the child printed; it ended well. */
@@ -15,30 +16,34 @@ async function resultOf(args: readonly (string | number)[], timeout = 15_000) {
 }
 
 overDescriptors('memory', () => {
-  test('stays where it is while a gigabyte waits for a server that does not read', async () => {
-    const TOTAL = 1024;
-    let received = 0;
-    let peer: TLSSocket | undefined;
-    const server = await startNodeServer({
-      identity: pki.server,
-      onConnection: (socket) => {
-        peer = socket.pause();
-        // Long enough for what is not held back to be written.
-        setTimeout(() => {
-          socket.on('data', (chunk: Buffer) => {
-            received += chunk.length;
-          });
-          socket.once('end', () => socket.end()).resume();
-        }, 1_000);
-      },
-    });
-    const { transport, grown, lines } = await resultOf(['memory', server.port, TOTAL], 60_000);
-    expect({ transport, lines }).toEqual({ transport: 'socket', lines: ['blocked'] });
-    expect(peer).toBeDefined();
-    expect(received).toBe(TOTAL * 1024 * 1024);
-    expect(grown).toBeLessThan(16 + KEPT_FREED / 1024 / 1024);
-    await server.close();
-  }, 70_000);
+  test(
+    'stays where it is while a gigabyte waits for a server that does not read',
+    async () => {
+      const TOTAL = 1024;
+      let received = 0;
+      let peer: TLSSocket | undefined;
+      const server = await startNodeServer({
+        identity: pki.server,
+        onConnection: (socket) => {
+          peer = socket.pause();
+          // Long enough for what is not held back to be written.
+          setTimeout(() => {
+            socket.on('data', (chunk: Buffer) => {
+              received += chunk.length;
+            });
+            socket.once('end', () => socket.end()).resume();
+          }, 1_000);
+        },
+      });
+      const { transport, grown, lines } = await resultOf(['memory', server.port, TOTAL], 60_000);
+      expect({ transport, lines }).toEqual({ transport: 'socket', lines: ['blocked'] });
+      expect(peer).toBeDefined();
+      expect(received).toBe(TOTAL * 1024 * 1024);
+      expect(grown).toBeLessThan(16 + KEPT_FREED / 1024 / 1024);
+      await server.close();
+    },
+    patience(70_000),
+  );
 });
 
 overDescriptors('the descriptor is closed under us', () => {

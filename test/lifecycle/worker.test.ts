@@ -23,7 +23,7 @@ test.each(PHASE_NAMES)(
       errors: '',
     });
   },
-  50_000,
+  patience(50_000),
 );
 
 test(
