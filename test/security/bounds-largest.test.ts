@@ -18,18 +18,11 @@ import { ForgingServer } from '../support/forging-server';
 import { Issuer } from '../support/issue';
 import { startNodeServer } from '../support/node-server';
 import { loadPki } from '../support/pki';
-import { HANDSHAKE } from '../support/records';
+import { bigEndian, HANDSHAKE, vector } from '../support/records';
 
 const pki = loadPki();
 const RECORD = 16 * 1024;
 
-const bigEndian = (length: number, value: number) => {
-  const bytes = Buffer.alloc(length);
-  bytes.writeUIntBE(value, 0, length);
-  return bytes;
-};
-const vector = (length: number, content: Buffer) =>
-  Buffer.concat([bigEndian(length, content.length), content]);
 const extension = (type: number, content: Buffer) =>
   Buffer.concat([bigEndian(2, type), vector(2, content)]);
 const message = (type: number, body: Buffer) => Buffer.concat([Buffer.of(type), vector(3, body)]);

@@ -6,6 +6,8 @@ import { explain } from '../../lib/select';
 import { credentialOf, within } from '../support/client';
 import { type NodeServer, startNodeServer } from '../support/node-server';
 import { loadPki } from '../support/pki';
+import { HANDSHAKE, vector } from '../support/records';
+import { tlsRecords } from '../support/tap';
 
 const pki = loadPki();
 const RECORD = 16 * 1024;
@@ -15,12 +17,6 @@ const MOST = 16_383;
 
 const CERTIFICATE_REQUEST = 13;
 const SERVER_HELLO_DONE = 14;
-
-const vector = (length: number, content: Buffer) => {
-  const size = Buffer.alloc(length);
-  size.writeUIntBE(content.length, 0, length);
-  return Buffer.concat([size, content]);
-};
 
 const ECDSA_SIGN = 64;
 const ofAuthorities = (list: Buffer) =>
@@ -32,11 +28,7 @@ const ofAuthorities = (list: Buffer) =>
 
 /** The messages of a flight in plaintext, or nothing before it is whole. */
 function messagesOf(flight: Buffer): Buffer[] | undefined {
-  const contents: Buffer[] = [];
-  for (let at = 0; at + 5 <= flight.length; at += 5 + flight.readUInt16BE(at + 3)) {
-    contents.push(flight.subarray(at + 5, at + 5 + flight.readUInt16BE(at + 3)));
-  }
-  const all = Buffer.concat(contents);
+  const all = Buffer.concat(tlsRecords(flight).map(({ body }) => body));
   const messages: Buffer[] = [];
   for (let at = 0; at + 4 <= all.length; ) {
     const end = at + 4 + all.readUIntBE(at + 1, 3);
@@ -50,7 +42,7 @@ function recordsOf(messages: Buffer[]): Buffer {
   const all = Buffer.concat(messages);
   const records: Buffer[] = [];
   for (let at = 0; at < all.length; at += RECORD) {
-    records.push(Buffer.of(22, 3, 3), vector(2, all.subarray(at, at + RECORD)));
+    records.push(Buffer.of(HANDSHAKE, 3, 3), vector(2, all.subarray(at, at + RECORD)));
   }
   return Buffer.concat(records);
 }

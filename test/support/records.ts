@@ -62,8 +62,8 @@ export function certificateRequest(
   // ecdsa_secp256r1_sha256, rsa_pss_rsae_sha256
   signatureSchemes: readonly number[] = [0x0403, 0x0804],
 ): Buffer {
-  const schemes = vector(2, Buffer.concat(signatureSchemes.map((scheme) => number(2, scheme))));
-  const extension = Buffer.concat([number(2, 13), vector(2, schemes)]);
+  const schemes = vector(2, Buffer.concat(signatureSchemes.map((scheme) => bigEndian(2, scheme))));
+  const extension = Buffer.concat([bigEndian(2, 13), vector(2, schemes)]);
   const body = Buffer.concat([vector(1, context), vector(2, extension)]);
   return Buffer.concat([Buffer.of(CERTIFICATE_REQUEST), vector(3, body)]);
 }
@@ -153,7 +153,7 @@ class TrafficKeys {
 
 /** HKDF-Expand-Label without a context; none of its results is longer than one block of the hash. */
 function expandLabel(suite: Suite, secret: Buffer, label: string, length: number): Buffer {
-  const info = [number(2, length), vector(1, Buffer.from(`tls13 ${label}`)), Buffer.of(0, 1)];
+  const info = [bigEndian(2, length), vector(1, Buffer.from(`tls13 ${label}`)), Buffer.of(0, 1)];
   return createHmac(suite.hash, secret).update(Buffer.concat(info)).digest().subarray(0, length);
 }
 
@@ -479,12 +479,14 @@ function parse(type: number, body: Buffer): Message {
   return { type: 'certificate', context, chain };
 }
 
-function number(size: number, value: number): Buffer {
+/** An integer as TLS writes it (RFC 8446 section 3.3). */
+export function bigEndian(size: number, value: number): Buffer {
   const bytes = Buffer.alloc(size);
   bytes.writeUIntBE(value, 0, size);
   return bytes;
 }
 
-function vector(lengthSize: number, content: Buffer): Buffer {
-  return Buffer.concat([number(lengthSize, content.length), content]);
+/** Bytes behind their length, which takes so many bytes itself (RFC 8446 section 3.4). */
+export function vector(lengthSize: number, content: Buffer): Buffer {
+  return Buffer.concat([bigEndian(lengthSize, content.length), content]);
 }
