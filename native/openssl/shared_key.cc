@@ -8,7 +8,6 @@ namespace tls_client_cert {
 
 void SharedKey::Answer(std::string identity, BytesView key) {
   if (state_ != State::kAsked) return;
-  Forget();
   if (key.size == 0 || key.size > max_key_ || identity.size() > max_identity_ ||
       identity.find('\0') != std::string::npos) {
     return Refuse();
