@@ -31,6 +31,9 @@ const ENVIRONMENT = {
   UBSAN_OPTIONS: 'print_stacktrace=1',
 };
 
+// Milliseconds. A run may take hours.
+const SIGN_OF_LIFE = 300_000;
+
 const ledger = new Ledger(join(OUT, 'executions.json'));
 let interrupted = false;
 
@@ -96,6 +99,12 @@ async function fuzz(target: string, worker: number, limits: string[]): Promise<R
   process.once('SIGTERM', stop);
   // The end is what matters, and of a crash the middle of the output as well.
   let log = '';
+  const last = (pattern: RegExp): number => Number([...log.matchAll(pattern)].at(-1)?.[1] ?? 0);
+  // It tells a number with each input that it keeps.
+  const reached = (): number => last(/^#(\d+)\t/gm);
+  const progress = setInterval(() => {
+    console.log(`${target}: process ${worker} is past ${reached()} executions`);
+  }, SIGN_OF_LIFE).unref();
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     log = (log + text).slice(-1e6);
   });
@@ -103,17 +112,17 @@ async function fuzz(target: string, worker: number, limits: string[]): Promise<R
     child.on('error', reject);
     child.on('close', resolve);
   });
+  clearInterval(progress);
   process.off('SIGINT', stop);
   process.off('SIGTERM', stop);
   writeFileSync(join(folder('log'), `${target}-${worker}.log`), log);
-  const last = (pattern: RegExp): number => Number([...log.matchAll(pattern)].at(-1)?.[1] ?? 0);
   const saved = readdirSync(found)
     .filter((name) => !before.has(name) && name.startsWith(`${target}-`))
     .map((name) => join(found, name));
   return {
     target,
     status,
-    executions: last(/number_of_executed_units: (\d+)/g) || last(/^#(\d+)\t/gm),
+    executions: last(/number_of_executed_units: (\d+)/g) || reached(),
     seconds: (Date.now() - started) / 1000,
     cover: last(/cov: (\d+)/g),
     saved: saved.filter((path) => log.includes(basename(path))),
