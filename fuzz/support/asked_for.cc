@@ -86,7 +86,7 @@ void InConnection(const Parts& parts, bool tls13, bool later) {
   if (later) {
     perform(Kind::kRun);
     replace();
-    conversation.ServerAsks();
+    perform(Kind::kServerRequest);
     for (int i = 0; i < 4; i++) {
       perform(Kind::kRun);
       if (conversation.client().asked()) break;

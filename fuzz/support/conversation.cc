@@ -245,7 +245,7 @@ void Conversation::Accept() {
 
 // What the client has written goes to the server, and what that says to it to
 // where Feed takes it from.
-void Conversation::Move() {
+void Conversation::Move(Bytes said) {
   if (Journal* journal = client_->journal()) {
     for (const SecretBytes& line : journal->TakeKeyLines()) {
       tampering_->ClientKeyLine(std::string(line.begin(), line.end()));
@@ -254,8 +254,6 @@ void Conversation::Move() {
   ByteQueue& outgoing = client_->outgoing();
   Bytes sent(outgoing.size());
   outgoing.Take(sent.data(), sent.size());
-  // Of what the script did with it.
-  Bytes said = server_->Take();
   if (!deaf_ && !sent.empty()) {
     tampering_->FromClient(sent);
     const Bytes reply = server_->Tell(sent);

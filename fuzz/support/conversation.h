@@ -117,10 +117,6 @@ class Conversation {
   Connection& client() { return *client_; }
   const std::vector<Bytes>& sessions() const { return sessions_; }
 
-  // The server wants a certificate now, after the handshake. TLS 1.2: by a new
-  // one.
-  void ServerAsks();
-
   // 0: nobody.
   Credential::Pointer CredentialOf(uint8_t choice) const;
 
@@ -129,20 +125,21 @@ class Conversation {
 
   void Connect(const Bytes& session);
   std::unique_ptr<test::MemoryServer> MakeServer() const;
-  // Made, if it was not so far.
-  test::MemoryServer& server() { return server_->real(); }
   // As the server's request has them.
   static void WantSchemes(SSL* server, uint8_t which);
   Step After(Step step);
   void Watch();
   void Accept();
-  void Move();
+  // `said`: by the server, unasked.
+  void Move(Bytes said = {});
   bool Feed();
   Step Run();
   bool React();
   void Answer(uint8_t choice);
   void Sign(uint8_t how);
   void AnswerSharedKey(uint8_t how);
+  static void Act(Instruction::Kind kind, uint8_t a, uint8_t b,
+                  test::MemoryServer* server);
   void LookAtFacts(uint8_t which);
 
   const World& world_;

@@ -27,6 +27,48 @@ Bytes Pattern(size_t size) { return Bytes(size, 'x'); }
 
 }  // namespace
 
+// What the server does by itself. It depends on nothing but these.
+void Conversation::Act(Kind kind, uint8_t a, uint8_t b,
+                       test::MemoryServer* server) {
+  SSL* ssl = server->ssl();
+  if (kind == Kind::kServerClose) {
+    SSL_shutdown(ssl);
+    return;
+  }
+  if (kind == Kind::kServerWants) return WantSchemes(ssl, a);
+  if (!server->open()) return;
+  if (kind == Kind::kServerWrite) {
+    const Bytes plaintext = Pattern(static_cast<size_t>(a) << (b & 7));
+    SSL_write(ssl, plaintext.data(), static_cast<int>(plaintext.size()));
+    return;
+  }
+  if (server->failed()) return;
+  switch (kind) {
+    case Kind::kServerRenegotiate:
+      SSL_renegotiate(ssl);
+      break;
+    case Kind::kServerRequest:
+      if (SSL_version(ssl) >= TLS1_3_VERSION) {
+        SSL_verify_client_post_handshake(ssl);
+      } else {
+        // By a new handshake.
+        SSL_set_verify(ssl, SSL_VERIFY_PEER, nullptr);
+        SSL_renegotiate(ssl);
+      }
+      break;
+    case Kind::kServerKeyUpdate:
+      SSL_key_update(ssl, (a & 1) != 0 ? SSL_KEY_UPDATE_REQUESTED
+                                       : SSL_KEY_UPDATE_NOT_REQUESTED);
+      break;
+    case Kind::kServerTicket:
+      SSL_new_session_ticket(ssl);
+      break;
+    default:
+      return;
+  }
+  SSL_do_handshake(ssl);
+}
+
 void Conversation::WantSchemes(SSL* server, uint8_t which) {
   const char* schemes = kClientSchemes[which % std::size(kClientSchemes)];
   if (schemes != nullptr) SSL_set1_client_sigalgs_list(server, schemes);
@@ -245,40 +287,21 @@ void Conversation::Perform(const Instruction& instruction) {
       if (clients_ == kMostClients) return;
       return Connect(sessions_.empty() ? Bytes()
                                        : sessions_[a % sessions_.size()]);
-    case Kind::kServerWrite: {
-      const Bytes plaintext =
-          Pattern(static_cast<size_t>(a) << (instruction.b & 7));
-      if (server().open()) {
-        SSL_write(server().ssl(), plaintext.data(),
-                  static_cast<int>(plaintext.size()));
-      }
-      break;
-    }
+    case Kind::kServerWrite:
     case Kind::kServerClose:
-      SSL_shutdown(server().ssl());
-      break;
     case Kind::kServerRenegotiate:
-      if (!server().open() || server().failed()) return;
-      SSL_renegotiate(server().ssl());
-      SSL_do_handshake(server().ssl());
-      break;
     case Kind::kServerRequest:
-      return ServerAsks();
     case Kind::kServerKeyUpdate:
-      if (!server().open() || server().failed()) return;
-      SSL_key_update(server().ssl(), (a & 1) != 0
-                                         ? SSL_KEY_UPDATE_REQUESTED
-                                         : SSL_KEY_UPDATE_NOT_REQUESTED);
-      SSL_do_handshake(server().ssl());
-      break;
     case Kind::kServerTicket:
-      if (!server().open() || server().failed()) return;
-      SSL_new_session_ticket(server().ssl());
-      SSL_do_handshake(server().ssl());
-      break;
-    case Kind::kServerWants:
-      WantSchemes(server().ssl(), a);
-      break;
+    case Kind::kServerWants: {
+      const uint8_t name[] = {static_cast<uint8_t>(instruction.kind), a,
+                              instruction.b};
+      return Move(server_->Do(BytesView(name, sizeof(name)),
+                              [instruction](test::MemoryServer& server) {
+                                Act(instruction.kind, instruction.a,
+                                    instruction.b, &server);
+                              }));
+    }
     case Kind::kDeafServer:
       deaf_ = !deaf_;
       return;
@@ -286,22 +309,6 @@ void Conversation::Perform(const Instruction& instruction) {
       React();
       return;
   }
-  ERR_clear_error();
-  Move();
-}
-
-void Conversation::ServerAsks() {
-  SSL* ssl = server().ssl();
-  if (!server().open() || server().failed()) return;
-  if (SSL_version(ssl) >= TLS1_3_VERSION) {
-    SSL_verify_client_post_handshake(ssl);
-  } else {
-    SSL_set_verify(ssl, SSL_VERIFY_PEER, nullptr);
-    SSL_renegotiate(ssl);
-  }
-  SSL_do_handshake(ssl);
-  ERR_clear_error();
-  Move();
 }
 
 }  // namespace tls_client_cert::fuzz

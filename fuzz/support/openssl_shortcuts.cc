@@ -15,6 +15,7 @@
 #include <map>
 #include <string>
 
+#include "determinism.h"
 #include "require.h"
 
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
@@ -86,7 +87,46 @@ std::map<std::string, EVP_PKEY*>& Known() {
 constexpr size_t kRight = 1 << 14;
 uint8_t right[kRight][SHA256_DIGEST_LENGTH];
 
+// Keys for X25519, each by the random numbers that it was drawn from.
+struct Drawn {
+  uint64_t before = 0;
+  uint64_t after = 0;
+  EVP_PKEY* key = nullptr;
+};
+constexpr size_t kDrawn = 1 << 12;
+Drawn drawn[kDrawn];
+
 }  // namespace
+
+// EVP_PKEY_generate(3). Inputs have few seeds, and a connection draws its first
+// key share at the same place always.
+extern "C" int EVP_PKEY_generate(EVP_PKEY_CTX* ctx, EVP_PKEY** key) {
+  using tls_client_cert::fuzz::ExchangeRandomState;
+  static const auto original =
+      Original<decltype(&EVP_PKEY_generate)>("EVP_PKEY_generate");
+  if (key == nullptr || *key != nullptr ||
+      EVP_PKEY_CTX_is_a(ctx, "X25519") != 1 ||
+      EVP_PKEY_CTX_get_operation(ctx) != EVP_PKEY_OP_KEYGEN) {
+    return original(ctx, key);
+  }
+  const uint64_t before = ExchangeRandomState(0);
+  Drawn& known = drawn[before % kDrawn];
+  if (known.key == nullptr || known.before != before) {
+    ExchangeRandomState(before);
+    const int result = original(ctx, key);
+    if (result != 1) return result;
+    EVP_PKEY_free(known.key);
+    EVP_PKEY_up_ref(*key);
+    known.before = before;
+    known.after = ExchangeRandomState(0);
+    known.key = *key;
+  } else {
+    EVP_PKEY_up_ref(known.key);
+    *key = known.key;
+  }
+  ExchangeRandomState(known.after);
+  return 1;
+}
 
 // ECDSA_verify(3). A chain's signatures are the same in each execution, and
 // most of those over a handshake.

@@ -1,6 +1,7 @@
 #include "recalled_server.h"
 
 #include <openssl/err.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <cstring>
@@ -14,10 +15,10 @@ namespace tls_client_cert::fuzz {
 
 namespace {
 
-// Of replies, behind one another. Never so full that a long run would notice,
-// and allocated once: libFuzzer takes what grows for a leak.
-constexpr size_t kRoom = 64 << 20;
-constexpr size_t kSlots = 1 << 16;
+// Of replies, behind one another; a megabyte or two in a second. When it is
+// full all is forgotten, and the corpus' own stories have to be told anew.
+constexpr size_t kRoom = 256 << 20;
+constexpr size_t kSlots = 1 << 18;
 // One in so many is asked of a real server as well.
 constexpr unsigned kChecked = 512;
 
@@ -29,15 +30,26 @@ struct Slot {
   uint32_t lines;
 };
 
+uint8_t* Reserve(size_t size) {
+  void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  REQUIRE(memory != MAP_FAILED);
+  return static_cast<uint8_t*>(memory);
+}
+
 struct Memory {
   std::vector<Slot> slots = std::vector<Slot>(kSlots);
-  Bytes room = Bytes(kRoom);
+  // Allocated once: libFuzzer takes what grows for a leak. And not by malloc():
+  // whoever looks for leaks would search all of it for pointers.
+  uint8_t* const room = Reserve(kRoom);
   size_t used = 0;
   uint32_t generation = 1;
   unsigned recalled = 0;
 
   Slot* SlotOf(const Bytes& digest) {
-    return &slots[static_cast<size_t>(digest[0]) << 8 | digest[1]];
+    const uint32_t number = static_cast<uint32_t>(digest[0]) << 16 |
+                            static_cast<uint32_t>(digest[1]) << 8 | digest[2];
+    return &slots[number % kSlots];
   }
 };
 
@@ -101,7 +113,7 @@ bool RecalledServer::Recall(const Bytes& digest, Reply* reply) {
       std::memcmp(slot.digest, digest.data(), sizeof(slot.digest)) != 0) {
     return false;
   }
-  const uint8_t* at = memory.room.data() + slot.at;
+  const uint8_t* at = memory.room + slot.at;
   reply->said.assign(at, at + slot.said);
   const std::string lines(reinterpret_cast<const char*>(at) + slot.said,
                           slot.lines);
@@ -129,18 +141,18 @@ void RecalledServer::Remember(const Bytes& digest, const Reply& reply) {
   slot->at = static_cast<uint32_t>(memory.used);
   slot->said = static_cast<uint32_t>(reply.said.size());
   slot->lines = static_cast<uint32_t>(lines.size());
-  uint8_t* at = memory.room.data() + memory.used;
+  uint8_t* at = memory.room + memory.used;
   std::copy(reply.said.begin(), reply.said.end(), at);
   std::copy(lines.begin(), lines.end(), at + slot->said);
   memory.used += size;
 }
 
-RecalledServer::Reply RecalledServer::Hear(BytesView ciphertext) {
+RecalledServer::Reply RecalledServer::Try(const Action& action) {
   const OwnNumbers own(&random_state_);
   Reply reply;
   hearing_ = &reply;
-  server_->Receive(ciphertext);
-  server_->Advance();
+  action(*server_);
+  ERR_clear_error();
   hearing_ = nullptr;
   reply.said = server_->Take();
   return reply;
@@ -154,44 +166,49 @@ void RecalledServer::Materialize() {
     SSL_set_ex_data(server_->ssl(), ServerIndex(), this);
     SSL_CTX_set_keylog_callback(server_->context(), KeyLine);
   }
-  for (const Bytes& earlier : std::exchange(told_, {})) Hear(earlier);
+  for (const Action& action : std::exchange(earlier_, {})) Try(action);
 }
 
 Bytes RecalledServer::Tell(BytesView ciphertext) {
+  return GoOn(
+      0, ciphertext,
+      [told = Bytes(ciphertext.data, ciphertext.data + ciphertext.size)](
+          test::MemoryServer& server) {
+        server.Receive(told);
+        server.Advance();
+      });
+}
+
+Bytes RecalledServer::Do(BytesView name, Action action) {
+  return GoOn(1, name, std::move(action));
+}
+
+Bytes RecalledServer::GoOn(uint8_t kind, BytesView name, Action action) {
   // As MemoryServer would.
   ERR_clear_error();
+  // Where what it was told was divided is part of it.
+  Bytes story = std::move(digest_);
+  story.push_back(kind);
+  story.insert(story.end(), name.data, name.data + name.size);
+  digest_ = Sha256Of(story);
   Reply reply;
-  if (is_new_) {
-    // Where what it was told was divided is part of it.
-    Bytes all = std::move(digest_);
-    all.insert(all.end(), ciphertext.data, ciphertext.data + ciphertext.size);
-    digest_ = Sha256Of(all);
-  }
   Reply recalled;
   const bool recalls = !server_ && Recall(digest_, &recalled);
   if (recalls && ++TheMemory().recalled % kChecked != 0) {
-    told_.emplace_back(ciphertext.data, ciphertext.data + ciphertext.size);
+    earlier_.push_back(std::move(action));
     reply = std::move(recalled);
   } else {
     Materialize();
-    reply = Hear(ciphertext);
+    reply = Try(action);
     if (recalls) {
       REQUIRE(reply.said == recalled.said);
       REQUIRE(reply.key_lines == recalled.key_lines);
-    } else if (is_new_) {
+    } else {
       Remember(digest_, reply);
     }
   }
   for (const std::string& line : reply.key_lines) on_key_line_(line);
   return std::move(reply.said);
-}
-
-Bytes RecalledServer::Take() { return server_ ? server_->Take() : Bytes(); }
-
-test::MemoryServer& RecalledServer::real() {
-  Materialize();
-  is_new_ = false;
-  return *server_;
 }
 
 }  // namespace tls_client_cert::fuzz

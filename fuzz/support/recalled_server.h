@@ -1,8 +1,8 @@
 // The server of a Conversation. What it says follows from how it was made, from
-// its random numbers and from what it was told. So what one said before is
-// recalled where another is told the same, and a real one is made only when it
-// hears something new: it is then told what went before. That is half of what a
-// handshake costs.
+// its random numbers, from what it was told and what was done with it. So what
+// one said before is recalled where another one's story is the same, and a real
+// one is made only when that goes on in a new way: it then goes through all of
+// it. That is half of what a handshake costs.
 #ifndef TLS_CLIENT_CERT_FUZZ_RECALLED_SERVER_H_
 #define TLS_CLIENT_CERT_FUZZ_RECALLED_SERVER_H_
 
@@ -20,6 +20,7 @@ class RecalledServer {
  public:
   using Make = std::function<std::unique_ptr<test::MemoryServer>()>;
   using OnKeyLine = std::function<void(const std::string&)>;
+  using Action = std::function<void(test::MemoryServer&)>;
 
   // `circumstances`: all that `make` depends on. `on_key_line` gets what
   // SSL_CTX_set_keylog_callback(3) would.
@@ -31,10 +32,8 @@ class RecalledServer {
 
   // What it says to it.
   Bytes Tell(BytesView ciphertext);
-  // What it has said since, of what was done with real().
-  Bytes Take();
-  // From here on there is nothing to recall.
-  test::MemoryServer& real();
+  // What it says when that is done. `name`: all that `action` depends on.
+  Bytes Do(BytesView name, Action action);
 
  private:
   struct Reply {
@@ -46,16 +45,16 @@ class RecalledServer {
   static void Remember(const Bytes& digest, const Reply& reply);
 
   void Materialize();
-  Reply Hear(BytesView ciphertext);
+  Reply Try(const Action& action);
+  Bytes GoOn(uint8_t kind, BytesView name, Action action);
 
   Make make_;
   OnKeyLine on_key_line_;
   uint64_t random_state_;
-  Bytes digest_;             // of the circumstances, and of what it was told
-  std::vector<Bytes> told_;  // while there is no real one
+  Bytes digest_;                 // of the circumstances, and of its story
+  std::vector<Action> earlier_;  // while there is no real one
   std::unique_ptr<test::MemoryServer> server_;
   Reply* hearing_ = nullptr;
-  bool is_new_ = true;  // nothing was done with it but what it was told
 };
 
 }  // namespace tls_client_cert::fuzz

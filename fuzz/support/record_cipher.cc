@@ -125,6 +125,7 @@ Bytes RecordCipher::Nonce(BytesView explicit_part) const {
 
 Bytes RecordCipher::AdditionalData(uint8_t type, size_t size) const {
   Bytes data;
+  data.reserve(13);
   if (tls13_) {
     data = {SSL3_RT_APPLICATION_DATA, 3, 3};
     AppendNumber(&data, size + kTag, 2);
@@ -171,7 +172,9 @@ std::optional<Content> RecordCipher::Open(BytesView record) {
 }
 
 Bytes RecordCipher::Seal(const Content& content, size_t padding) {
-  Bytes plain = content.bytes;
+  Bytes plain;
+  plain.reserve(content.bytes.size() + 1 + padding);
+  plain = content.bytes;
   if (tls13_) {
     plain.push_back(content.type);
     plain.insert(plain.end(), padding, 0);

@@ -54,10 +54,10 @@ Bytes FromHex(const std::string& text) {
   const auto digit = [](char c) {
     return static_cast<uint8_t>(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
   };
-  Bytes bytes;
-  for (size_t i = 0; i + 1 < text.size(); i += 2) {
-    bytes.push_back(
-        static_cast<uint8_t>(digit(text[i]) << 4 | digit(text[i + 1])));
+  Bytes bytes(text.size() / 2);
+  for (size_t i = 0; i < bytes.size(); i++) {
+    const char* two = text.data() + 2 * i;
+    bytes[i] = static_cast<uint8_t>(digit(two[0]) << 4 | digit(two[1]));
   }
   return bytes;
 }
