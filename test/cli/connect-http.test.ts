@@ -119,6 +119,18 @@ test('what answers without HTTP', async () => {
   await server.close();
 });
 
+test('what answers HTTP whose body is none', async () => {
+  const answer = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nZZ\r\nxx';
+  const server = await startNodeServer({
+    identity: pki.server,
+    onConnection: (socket) => void socket.once('data', () => socket.write(answer)),
+  });
+  const { end, stdout, stderr } = await connect(`127.0.0.1:${server.port}`, ['-r', '/']);
+  expect({ end, stdout }).toEqual({ end: 4, stdout: 'hello' });
+  expect(stderr).toMatch(/\ntls-client-cert: What [^\n]+ is no HTTP\/1\.1 [^\n]+\n$/);
+  await server.close();
+});
+
 test('what answers nothing at all', async () => {
   const server = await startNodeServer({
     identity: pki.server,

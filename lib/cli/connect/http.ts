@@ -118,6 +118,12 @@ export async function fetchOver(
     request.setHeader(name, values.length === 1 ? (values[0] ?? '') : values);
   }
   const responded = once(request, 'response') as Promise<[IncomingMessage]>;
+  // It may come together with the response's beginning, and says more than the response that breaks off.
+  let failure: Error | undefined;
+  request.once('error', (error) => {
+    failure = error;
+  });
+  const why = (error: unknown) => inOurWords(failure ?? (error as Error), authority);
   // Without a listener Node hangs up, and nothing more is heard of it.
   const upgraded = once(request, 'upgrade').then(([response]) => {
     const { statusCode, statusMessage } = response as IncomingMessage;
@@ -141,29 +147,37 @@ export async function fetchOver(
   else request.end(body);
   try {
     const [response] = await Promise.race([responded, upgraded]);
-    return new Received(response, include);
+    return new Received(response, include, why);
   } catch (error) {
-    const { code = '', message } = error as NodeJS.ErrnoException;
-    if (!code.startsWith('HPE_')) throw error;
-    throw new CliError(
-      ExitCode.protocol,
-      code,
-      `What ${authority} answers is no HTTP/1.1 (${message}). Without --request and a URL, what it says is printed as it is.`,
-      error,
-    );
+    throw why(error);
   } finally {
     request.off('finish', wait);
     clearInterval(timer);
   }
 }
 
+/** Node's parser names the byte that it did not take. */
+function inOurWords(error: NodeJS.ErrnoException, authority: string): Error {
+  const { code = '', message } = error;
+  if (!code.startsWith('HPE_')) return error;
+  return new CliError(
+    ExitCode.protocol,
+    code,
+    `What ${authority} answers is no HTTP/1.1 (${message}). Without --request and a URL, what it says is printed as it is.`,
+    error,
+  );
+}
+
 class Received implements HttpResponse {
   readonly #response: IncomingMessage;
   readonly #include: boolean;
+  readonly #why: (error: unknown) => Error;
 
-  constructor(response: IncomingMessage, include: boolean) {
+  /** @param why - what became of the request, where the response breaks off with `error` */
+  constructor(response: IncomingMessage, include: boolean, why: (error: unknown) => Error) {
     this.#response = response;
     this.#include = include;
+    this.#why = why;
   }
 
   get status(): string {
@@ -177,7 +191,9 @@ class Received implements HttpResponse {
     const ended = once(response, 'end');
     response.pipe(output, { end: false });
     // Cut short, it is an 'error'.
-    await ended;
+    await ended.catch((error) => {
+      throw this.#why(error);
+    });
   }
 
   #head(): string {
