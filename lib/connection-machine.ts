@@ -135,6 +135,12 @@ export abstract class ConnectionMachine extends ServerJudgement {
     return { status: 'failed', error: why };
   }
 
+  /** @internal What the first handshake wrote last never left: the server was shown nothing. */
+  neverLeft(error: Error): void {
+    const { status } = this.clientAuth;
+    if (status === 'sent' || status === 'declined') this.#clientAuth = failed(error);
+  }
+
   /** Those who are told may destroy us meanwhile. */
   #tellFailure(error: () => Error): void {
     this.diagnostics.answer(() => ({ kind: 'failure', error: error() }));
@@ -185,6 +191,17 @@ export abstract class ConnectionMachine extends ServerJudgement {
     if (tell !== undefined) this.scope.runInAsyncScope(tell, this.#listener, ...args);
   }
 
+  /** To those who only look on: what they throw keeps nothing from happening. */
+  #show(name: 'keylog' | 'trace', shown: Buffer): void {
+    try {
+      this.#tell(name, shown);
+    } catch (error) {
+      process.nextTick(() => {
+        throw error;
+      });
+    }
+  }
+
   #tellSession(native: NativeConnection): void {
     const session = native.takeSession(this.#listener.session !== undefined);
     if (session.length > 0) this.#tell('session', session);
@@ -206,14 +223,14 @@ export abstract class ConnectionMachine extends ServerJudgement {
   #tellJournal(native: NativeConnection): void {
     this.watchKeys();
     if (this.#logsKeys) {
-      for (const line of native.takeKeyLines()) this.#tell('keylog', line);
+      for (const line of native.takeKeyLines()) this.#show('keylog', line);
     }
     if (this.#traces && this[NATIVE] !== null) this.#tellTrace(native);
   }
 
   #tellTrace(native: NativeConnection): void {
     const text = native.takeTrace();
-    if (text.length > 0) this.#tell('trace', text);
+    if (text.length > 0) this.#show('trace', text);
   }
 
   // ---- what the handshake needs

@@ -6,6 +6,7 @@ import { PendingWrite } from './pending-write';
 import { freeSlab, takeFromSlab } from './slab';
 import { CONNECTION, SocketFacts } from './socket-facts';
 import { Suspension } from './suspension';
+import { writeAfterEnd } from './write-after-end';
 
 /** Plaintext bytes that are read before others have a turn: as much as Node reads from a socket at a time. */
 const READ_IN_A_TURN = 64 * 1024;
@@ -145,15 +146,20 @@ export abstract class SocketMachine<Self> extends SocketFacts<Self> {
       return;
     }
     this.flush();
+    // Where that could not leave, it is over.
+    if (this.destroyed) return;
     this.phase = 'open';
     this.alpnProtocol = this[CONNECTION].alpnProtocol;
     this.servername = this[CONNECTION].servername;
     // TLS 1.2 has its session by now: it is told of after 'secureConnect'.
     this.interrupted = true;
     this.touch();
-    this.emit('secureConnect');
-    // Alerts and the server's end are to be seen even if nobody reads, as in net.Socket.
-    if (!this.destroyed && !this.isPaused()) this.read(0);
+    try {
+      this.emit('secureConnect');
+    } finally {
+      // Alerts and the server's end are to be seen even if nobody reads, as in net.Socket.
+      if (!this.destroyed && !this.isPaused()) this.read(0);
+    }
   }
 
   /** A handshake within the connection is brought on even while nobody reads. */
@@ -190,6 +196,7 @@ export abstract class SocketMachine<Self> extends SocketFacts<Self> {
         return;
       }
       this.#reading = false;
+      if (!this.allowHalfOpen) this.write = writeAfterEnd;
       this.push(null);
       // As net.Socket does: 'end' comes even if nobody reads.
       this.read(0);
@@ -319,7 +326,9 @@ export abstract class SocketMachine<Self> extends SocketFacts<Self> {
       process.nextTick(written, this.disconnected());
     } else if (this.phase === 'handshake') {
       // Somebody else ended the stream below: the server would wait for this for ever.
-      this.destroy(this.disconnected());
+      const error = this.disconnected();
+      this[CONNECTION].neverLeft(error);
+      this.destroy(error);
     }
   }
 }

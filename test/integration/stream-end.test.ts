@@ -225,6 +225,30 @@ describe.each(VERSIONS)('the end, %s', (version) => {
     expect(await codes('ours')).toEqual(await codes('node'));
     await server.close();
   });
+
+  test.each([false, true])(
+    "writing after the server's end, allowHalfOpen %s: as node:tls",
+    async (allowHalfOpen) => {
+      const server = await startNodeServer({ identity: pki.server, onConnection: endsSoon });
+      const told = async (client: Client) => {
+        const socket = clients[client]({ ...to(server.port, version), allowHalfOpen });
+        socket.on('error', () => {}).resume();
+        const closed = next(socket, 'close');
+        await next(socket, 'end');
+        // By now it has ended by itself, unless it may stay half open.
+        await new Promise(process.nextTick);
+        const ended = socket.writableEnded;
+        const error = await new Promise<unknown>((resolve) => socket.write('x', resolve));
+        socket.end();
+        await closed;
+        return { ended, code: (error as NodeJS.ErrnoException | undefined)?.code };
+      };
+      const ours = await told('ours');
+      expect(ours).toEqual({ ended: !allowHalfOpen, code: allowHalfOpen ? undefined : 'EPIPE' });
+      expect(ours).toEqual(await told('node'));
+      await server.close();
+    },
+  );
 });
 
 async function serverEnd(server: Awaited<ReturnType<typeof startNodeServer>>): Promise<boolean> {

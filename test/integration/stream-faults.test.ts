@@ -303,4 +303,19 @@ describe('a tunnel that breaks', () => {
     onward.destroy();
     await server.close();
   });
+
+  // Whoever shares the stream may end it: what was to show the certificate then stays here.
+  test.each(VERSIONS)('ended by somebody else before our flight, %s', async (version) => {
+    const server = await startNodeServer({ identity: pki.server });
+    const raw = net.connect(server.port, '127.0.0.1');
+    await next(raw, 'connect');
+    raw.once('data', () => raw.end());
+    const socket = connect({ ...to(server.port, version), socket: raw, ...pki.clients.ec256 });
+    const events = record(socket, ['secureConnect', 'end', 'close']);
+    const error = await failure(socket);
+    expect(error.code).toBe('ECONNRESET');
+    expect(events).toEqual(['close true']);
+    expect(socket.clientAuth).toMatchObject({ status: 'failed', sent: false, error });
+    await server.close();
+  });
 });

@@ -41,3 +41,26 @@ test.each(PROTOCOLS)(
     await server.close();
   },
 );
+
+test("thrown in each 'keylog': there are as many as ever", async () => {
+  const server = await startNodeServer({ identity: loadPki().server, maxVersion: 'TLSv1.3' });
+  const { end, lines } = await runChild('throw-child', ["'keylog'", server.port, 'each']);
+  const thrown = Array(5).fill("uncaughtException from 'keylog'");
+  expect({ end, lines }).toEqual({ end: 0, lines: [...thrown, REGULAR] });
+  await server.close();
+});
+
+// Nothing else would have it look at what comes.
+test("thrown in 'secureConnect' where nobody reads: the server's end is seen", async () => {
+  const server = await startNodeServer({
+    identity: loadPki().server,
+    onConnection: (socket) => void socket.resume().once('data', () => socket.end()),
+  });
+  const place = "'secureConnect'";
+  const { end, lines } = await runChild('throw-child', [place, server.port, 'unread']);
+  expect({ end, lines }).toEqual({
+    end: 0,
+    lines: [`uncaughtException from ${place}`, REGULAR],
+  });
+  await server.close();
+});

@@ -3,8 +3,8 @@ import { connect, SUSPEND, type Suspension } from '../../../lib/index';
 import { credential, to } from './client';
 import { signs } from './signing';
 
-const [place = '', port, signed] = process.argv.slice(2);
-const answer = signed === undefined ? credential : { cert: credential.cert, key: signs };
+const [place = '', port, how] = process.argv.slice(2);
+const answer = how === 'signed' ? { cert: credential.cert, key: signs } : credential;
 const events: string[] = [];
 
 process.on('uncaughtException', (error, origin) => {
@@ -33,15 +33,19 @@ socket.once('suspend', (suspension: Suspension) => {
 
 // The connection goes on where nothing closed it: an echo comes back, and it ends.
 let read = '';
-socket.on('data', (chunk) => {
-  read += chunk;
-  if (read === 'hello') socket.end();
-});
+if (how !== 'unread') {
+  socket.on('data', (chunk) => {
+    read += chunk;
+    if (read === 'hello') socket.end();
+  });
+}
 if (place === "a write's callback") {
   socket.write('hello', boom);
 } else {
   socket.write('hello');
   if (place === "'error'") socket.once('secureConnect', () => socket.destroy(new Error('mine')));
-  socket.once(place.replaceAll("'", ''), boom);
+  const name = place.replaceAll("'", '');
+  if (how === 'each') socket.on(name, boom);
+  else socket.once(name, boom);
 }
 process.once('exit', () => console.log(events.join(' ')));
