@@ -42,8 +42,11 @@ export function certificateFacts(certificate: X509Certificate): CertificateFacts
   };
 }
 
-/** Of Node's list: what has a comma in it stands in quotation marks. */
-const ALT_NAME = /(?:"(?:[^"\\]|\\.)*"|[^", ]|(?<!,) )+/g;
+/**
+ * Of Node's list: what has a comma in it stands in quotation marks. They last until the end where nothing closes them,
+ * or each of them would be looked for again.
+ */
+const ALT_NAME = /(?:"(?:[^"\\]|\\.?)*(?:"|$)|[^", ]|(?<!,) )+/g;
 
 const CURVES: Readonly<Record<string, string>> = {
   prime256v1: 'P-256',
