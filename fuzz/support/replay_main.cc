@@ -3,6 +3,7 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -22,8 +23,15 @@ std::string current;
 
 void SayWhere() { std::fprintf(stderr, "\nwith %s\n", current.c_str()); }
 
+// A replay that has nothing to replay finds nothing either, and is not to pass.
+[[noreturn]] void GiveUp(const std::string& why) {
+  std::fprintf(stderr, "%s\n", why.c_str());
+  std::exit(1);
+}
+
 void Replay(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
+  if (!file) GiveUp(path.string() + " cannot be read");
   const std::vector<uint8_t> bytes{std::istreambuf_iterator<char>(file), {}};
   current = path;
   LLVMFuzzerTestOneInput(bytes.data(), bytes.size());
@@ -50,6 +58,7 @@ int main(int argc, char** argv) {
       count++;
     }
   }
+  if (count == 0) GiveUp("there are no inputs");
   std::fprintf(stderr, "%d inputs\n", count);
   return 0;
 }
