@@ -49,10 +49,12 @@ export interface Result {
   /** At regular intervals; the last is that of the end. */
   readonly samples: readonly Sample[];
   readonly unexpected: number;
+  /** Whether a run that is too short to tell if memory grows is not good. */
+  readonly judgesGrowth?: boolean;
 }
 
 /** What is wrong with a run, a sentence each. */
-export function judge({ base, samples, unexpected }: Result): string[] {
+export function judge({ base, samples, unexpected, judgesGrowth = false }: Result): string[] {
   const wrong: string[] = [];
   if (unexpected > 0) wrong.push(`${unexpected} ended as they should not have.`);
   const last = samples.at(-1);
@@ -63,6 +65,9 @@ export function judge({ base, samples, unexpected }: Result): string[] {
     ['heap', "JavaScript's memory"],
   ] as const) {
     const { slope, limit, connections } = growth(samples, what);
+    if (judgesGrowth && Number.isNaN(slope)) {
+      wrong.push(`${name} may have grown: after ${last.connections} connections nobody can say.`);
+    }
     if (slope > limit) {
       wrong.push(
         `${name} grew by ${slope.toFixed(1)} bytes for each of ${connections} connections, ` +

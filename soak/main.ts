@@ -54,7 +54,7 @@ function interruption(): { readonly came: boolean } {
 }
 
 async function soak(world: World, options: SoakOptions): Promise<Report> {
-  const { seed, lanes } = options;
+  const { seed, lanes, judgesGrowth } = options;
   const since = performance.now();
   const { node, openssl } = process.versions;
   console.log(`Node ${node}, OpenSSL ${openssl}; seed ${seed}, ${lanes} at once`);
@@ -92,7 +92,7 @@ async function soak(world: World, options: SoakOptions): Promise<Report> {
   tally.surprises.unshift(...warmUp.surprises);
   const ms = (value: number) => Math.max(0, value / 1e6 - RESOLUTION);
   return {
-    ...{ tally, seed, base, samples, busy, cpu },
+    ...{ tally, seed, base, samples, busy, cpu, judgesGrowth },
     unexpected: tally.unexpected + warmUp.unexpected,
     delay: {
       p50: ms(histogram.percentile(50)),

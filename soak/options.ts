@@ -14,6 +14,8 @@ export interface SoakOptions {
   readonly kinds: readonly KindName[];
   /** A file to write the result to. */
   readonly json: string | undefined;
+  /** Whether a run that is too short to tell if memory grows is not good. */
+  readonly judgesGrowth: boolean;
 }
 
 /** When nothing is said. */
@@ -32,6 +34,7 @@ export function parseOptions(args: string[]): SoakOptions {
       /** The kinds of connections to make, `--only` before each; default: all. */
       only: { type: 'string', multiple: true },
       json: { type: 'string' },
+      'judge-growth': { type: 'boolean', default: false },
     },
   });
   const { minutes, connections, seed, lanes, from, only, json } = values;
@@ -46,6 +49,7 @@ export function parseOptions(args: string[]): SoakOptions {
     from: whole('from', from, 0),
     kinds: only === undefined ? KIND_NAMES : only.map(kindName),
     json,
+    judgesGrowth: values['judge-growth'],
   };
 }
 

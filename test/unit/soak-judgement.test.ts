@@ -207,6 +207,12 @@ describe('a run', () => {
     const short = series(4, 1_000, (connections) => ({ rss: connections * MIB }));
     expect(growth(short, 'rss').slope).toBeNaN();
     expect(judged(short)).toEqual([]);
+    expect(judge({ base, samples: short, unexpected: 0, judgesGrowth: true })).toEqual(
+      ['The RSS', "JavaScript's memory"].map(
+        (it) => `${it} may have grown: after 4000 connections nobody can say.`,
+      ),
+    );
+    expect(judge({ base, samples: grows(0), unexpected: 0, judgesGrowth: true })).toEqual([]);
   });
 
   it('takes for noise what may be noise', () => {

@@ -7,6 +7,8 @@ describe('the command line', () => {
   it('is two minutes of everything when it says nothing', () => {
     const options = parseOptions([]);
     expect(options).toMatchObject({ minutes: 2, connections: Infinity, from: 0 });
+    expect(options.judgesGrowth).toBe(false);
+    expect(parseOptions(['--judge-growth']).judgesGrowth).toBe(true);
     expect(options.kinds).toEqual(KIND_NAMES);
     expect(Number.isSafeInteger(options.seed)).toBe(true);
   });
