@@ -102,18 +102,32 @@ afterAll(async () => {
   await issuer?.remove();
 });
 
+afterEach(() => {
+  jest.restoreAllMocks();
+});
+
 let current: tls.SecureContext | undefined;
 
 type Verdict = readonly [code: string, reason: string | undefined];
 
+const nodesCheck = tls.checkServerIdentity;
+
 /** The certificate is chosen for whoever connects next: both send a name of no meaning. */
-function verdict(client: typeof connect | typeof tls.connect, hostname: string): Promise<Verdict> {
+function verdict(
+  client: typeof connect | typeof tls.connect,
+  hostname: string,
+  options: Pick<tls.ConnectionOptions, 'checkServerIdentity'> = {},
+): Promise<Verdict> {
+  // The default one of both: only that is given what is read of the leaf alone.
+  const asDefault = jest
+    .spyOn(tls, 'checkServerIdentity')
+    .mockImplementation((_name, certificate) => nodesCheck(hostname, certificate));
   const socket = (client as typeof tls.connect)({
     host: '127.0.0.1',
     port: server.port,
     ca,
     servername: 'sni.example',
-    checkServerIdentity: (_name, certificate) => tls.checkServerIdentity(hostname, certificate),
+    ...options,
   });
   return within(
     hostname,
@@ -124,6 +138,8 @@ function verdict(client: typeof connect | typeof tls.connect, hostname: string):
       );
     }).then((seen) => {
       socket.destroy();
+      expect(asDefault).toHaveBeenCalledTimes('checkServerIdentity' in options ? 0 : 1);
+      asDefault.mockRestore();
       return seen as Verdict;
     }),
   );
@@ -133,8 +149,13 @@ test.each(Object.entries(NAMES))('%s: for each name both say the same', async (n
   const { cert, key } = identities.get(name) as Identity;
   current = tls.createSecureContext({ cert, key });
   for (const hostname of hostnames) {
-    const [ours, nodes] = [await verdict(connect, hostname), await verdict(tls.connect, hostname)];
+    const checkServerIdentity = (_name: string, certificate: tls.PeerCertificate) =>
+      nodesCheck(hostname, certificate);
+    const nodes = await verdict(tls.connect, hostname);
+    const ours = await verdict(connect, hostname);
+    const byOwnCheck = await verdict(connect, hostname, { checkServerIdentity });
     expect([hostname, ...ours]).toEqual([hostname, ...nodes]);
+    expect([hostname, ...byOwnCheck]).toEqual([hostname, ...nodes]);
     if (NEVER[name]?.includes(hostname))
       expect([hostname, ours[0]]).toEqual([hostname, 'ERR_TLS_CERT_ALTNAME_INVALID']);
   }
