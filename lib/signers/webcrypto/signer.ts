@@ -106,7 +106,8 @@ function planOf(algorithm: KeyAlgorithm): Plan {
     case 'Ed25519':
       return new Map([['ed25519' as const, bare({ name })]]);
     case 'Ed448':
-      return new Map([['ed448' as const, bare({ name })]]);
+      // Node 20 copies this into an object of its own, which would find a context of everybody's.
+      return new Map([['ed448' as const, bare({ name, context: new Uint8Array() })]]);
     default:
       throw invalidArgValue(
         'key',
