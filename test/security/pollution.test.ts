@@ -19,6 +19,7 @@ import {
 } from '../../lib/index';
 import { type AnyError, endedBy, failure, hangUp, secured, within } from '../support/client';
 import { type NodeServer, startNodeServer } from '../support/node-server';
+import { createPair } from '../support/pair';
 import { loadPki } from '../support/pki';
 import { polluted } from '../support/polluted';
 
@@ -63,6 +64,10 @@ function driven(connection: Connection, lower: net.Socket): Promise<Error | unde
 /** The code of what a way of connecting fails with. */
 const WAYS: Readonly<Record<string, (server: NodeServer) => Promise<string | undefined>>> = {
   connect: async (server) => (await failure(connect(place(server)))).code,
+  'a context': async (server) => {
+    const secureContext = createSecureContext({});
+    return (await failure(connect({ ...place(server), secureContext }))).code;
+  },
   'https.Agent': async (server) => {
     const agent = new Agent({ keepAlive: false });
     const asked = https.get({ host: '127.0.0.1', port: server.port, agent });
@@ -118,11 +123,34 @@ const nameOnly: [string, Record<string, unknown>][] = [
 ];
 
 test.each(nameOnly)('%s makes no server another', async (_name, names) => {
-  const error = await polluted(names, () => {
-    const { port } = wrongName;
-    return failure(connect({ host: '127.0.0.1', port, ca }));
+  const { port } = wrongName;
+  const ways: (() => ConnectionOptions)[] = [
+    () => ({ host: '127.0.0.1', port }),
+    // A stream whose `_host` could say whom it was opened for; a net.Socket has one of its own.
+    () => {
+      const { client, server } = createPair();
+      wrongName.server.emit('connection', server);
+      return { socket: client };
+    },
+  ];
+  for (const way of ways) {
+    const error = await polluted(names, () => failure(connect({ ...way(), ca })));
+    expect(error.code).toBe('ERR_TLS_CERT_ALTNAME_INVALID');
+  }
+});
+
+test('rejectUnauthorized does not let the server of a renegotiation in', async () => {
+  const server = await startNodeServer({ identity: pki.server, maxVersion: 'TLSv1.2' });
+  const verdicts = [undefined, new Error('another by now')];
+  const checkServerIdentity = () => verdicts.shift();
+  const socket = await secured(connect({ ...place(server), ca, checkServerIdentity }));
+  const error = await polluted({ rejectUnauthorized: false }, () => {
+    const ended = endedBy(socket);
+    expect(socket.renegotiate({})).toBe(true);
+    return ended;
   });
-  expect(error.code).toBe('ERR_TLS_CERT_ALTNAME_INVALID');
+  expect(error.message).toBe('another by now');
+  await server.close();
 });
 
 const credential = new Credential({ cert, key });
@@ -141,8 +169,24 @@ test.each(IDENTITIES)('%s is sent by nobody who did not give it', async (_name, 
     expect(socket.clientAuth.status).toBe('declined');
     await trusted.sawClient(nth);
     await hangUp(socket);
+    const secureContext = createSecureContext({ ca });
+    const another = await secured(connect({ ...place(trusted), secureContext }));
+    expect(another.clientAuth.status).toBe('declined');
+    await trusted.sawClient(nth + 1);
+    await hangUp(another);
   });
-  expect(trusted.connections[nth - 1]?.subject).toBeUndefined();
+  const seen = trusted.connections.slice(nth - 1).map(({ subject }) => subject);
+  expect(seen).toEqual([undefined, undefined]);
+});
+
+const psk = Buffer.alloc(16, 7);
+test.each<[string, object, Record<string, unknown>]>([
+  ['psk', { identity: 'me' }, { psk }],
+  ['identity', { psk }, { identity: 'me' }],
+])('%s is shared with no server by an answer without it', async (_name, answer, names) => {
+  const pskCallback = () => answer as never;
+  const asked = () => failure(connect({ ...place(trusted), ca, pskCallback }));
+  expect((await polluted(names, asked)).code).toBe('ERR_INVALID_ARG_TYPE');
 });
 
 test('parts of inputs are not taken from there either', async () => {
@@ -183,15 +227,32 @@ test("names of our own, between TypeScript and the addon, are nobody's either", 
 });
 
 test('an answer that is no credential stays none, and a thenable is one of its own', async () => {
-  const socket = await polluted({ cert, key }, async () => {
-    const asked = connect({
-      ...place(trusted),
-      ca,
-      clientCertCallback: () => ({}) as never,
+  /** Text and not the error: an object could settle no promise while `then` is everybody's. */
+  const outcome = (answer: object) => {
+    const clientCertCallback = () => answer as never;
+    const socket = connect({ ...place(trusted), ca, clientCertCallback });
+    const settled = new Promise<string>((resolve) => {
+      socket.once('error', ({ code }: AnyError) => resolve(String(code)));
+      socket.once('secureConnect', () => {
+        resolve(socket.clientAuth.status);
+        socket.destroy();
+      });
     });
-    return endedBy(asked);
-  });
-  expect(socket.code).toBe('ERR_CLIENT_CERT_ANSWER');
+    return within('outcome', settled);
+  };
+  type Settle = (value: unknown) => void;
+  const declines = (settle: Settle) => settle(null);
+  expect(await polluted({ cert, key }, () => outcome({}))).toBe('ERR_CLIENT_CERT_ANSWER');
+  // biome-ignore lint/suspicious/noThenProperty: it is what is tested.
+  const everybodys = { then: declines };
+  expect(await polluted(everybodys, () => outcome({}))).toBe('ERR_CLIENT_CERT_ANSWER');
+  // biome-ignore lint/suspicious/noThenProperty: it is what is tested.
+  const another = { then: (settle: Settle) => settle('nobody') };
+  class Thenable {
+    // biome-ignore lint/suspicious/noThenProperty: it is what is tested.
+    readonly then = declines;
+  }
+  expect(await polluted(another, () => outcome(new Thenable()))).toBe('declined');
 });
 
 describe('options of a class are options', () => {
