@@ -1,11 +1,13 @@
-/** A server that goes while its request is unanswered and more than anybody keeps lies behind it. */
+/** What lies behind a request that is unanswered stays with the kernel, and a server that goes meanwhile is heard all the same. */
 import { once } from 'node:events';
+import net from 'node:net';
 import { connect } from '../../lib/index';
 import { deferred, endedBy, secured, within } from '../support/client';
 import { tcpConnection } from '../support/kernel-sockets';
+import { startNodeServer } from '../support/node-server';
 import { overDescriptors } from '../support/over-descriptors';
 import { type PythonServer, startPythonServer } from '../support/python-server';
-import { pki, to, turns } from './stream-helpers';
+import { pki, startRawServer, suspended, to, turns, VERSIONS } from './stream-helpers';
 
 /** More than is received ahead; the kernel holds the rest, and the server's end behind it. */
 const BEHIND = 110_000;
@@ -89,5 +91,34 @@ overDescriptors('with more than 64 KiB behind its request the server goes', () =
     const signal = await within('question', asked.promise);
     if (!signal.aborted) await within('abort', once(signal, 'abort'), 2_000);
     expect((await failed).code).toBe('ECONNRESET');
+  });
+});
+
+overDescriptors('what comes while a handshake is suspended', () => {
+  test.each(VERSIONS)('stays with the kernel, but for 64 KiB of it, %s', async (version) => {
+    const node = await startNodeServer({ identity: pki.server });
+    const target = net.connect(node.port, '127.0.0.1').on('error', () => {});
+    // Between the two, so that what follows the request is what no server would send.
+    const relay = await startRawServer((near) => near.pipe(target).pipe(near));
+    const { socket, asked } = suspended(to(relay.port, version));
+    await asked;
+    expect(socket.transport).toBe('socket');
+    const [near] = relay.sockets;
+    target.unpipe(near);
+    const unread = () => tcpConnection(near?.remotePort ?? 0, relay.port)?.unread ?? 0;
+    await new Promise((written) => near?.write(Buffer.alloc(BEHIND, 0x17), written));
+    let last = -1;
+    for (let calm = 0; calm < 20; last = unread()) {
+      await turns(1);
+      calm = unread() === last ? calm + 1 : 0;
+    }
+    // It is read in pieces of a record.
+    expect(last).toBeGreaterThanOrEqual(BEHIND - 64 * 1024 - 16 * 1024);
+    expect(last).toBeLessThanOrEqual(BEHIND - 48 * 1024);
+    expect(socket.secureConnecting).toBe(true);
+    socket.destroy();
+    target.destroy();
+    await relay.close();
+    await node.close();
   });
 });
