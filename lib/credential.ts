@@ -171,26 +171,19 @@ function parse(inputs: CredentialInputs): ParsedCredential {
         const { signer, schemes } = inputs;
         // Whether it can sign is seen when it does.
         const numbers = (schemes ?? []).map(signatureSchemeNumber);
-        return { native: make({ ...chainBytes(inputs), schemes: numbers }), signer, schemes };
+        return { native: make({ ...copies.chain(inputs), schemes: numbers }), signer, schemes };
       }
       case 'key': {
         const keys = inputs.keys.map(({ key, passphrase }) => ({
           bytes: copies.key(key),
           passphrase: copies.optional(passphrase),
         }));
-        return { native: make({ ...chainBytes(inputs), keys }), signer: null };
+        return { native: make({ ...copies.chain(inputs), keys }), signer: null };
       }
     }
   } finally {
     copies.wipe();
   }
-}
-
-function chainBytes(inputs: { certificate: RawCertificate; chain: readonly RawCertificate[] }) {
-  return {
-    certificate: certificateBytes(inputs.certificate),
-    chain: inputs.chain.map(certificateBytes),
-  };
 }
 
 export function certificateBytes(certificate: RawCertificate): Uint8Array {
@@ -212,6 +205,13 @@ class SecretCopies {
   key(key: Raw | KeyObject): Uint8Array {
     if (typeof key === 'string' || key instanceof Uint8Array) return this.of(key);
     return this.#ours(key.export(bare({ type: 'pkcs8', format: 'der' })));
+  }
+
+  /** A text that holds the certificate may hold its key as well. */
+  chain(inputs: { certificate: RawCertificate; chain: readonly RawCertificate[] }) {
+    const bytes = (certificate: RawCertificate) =>
+      certificate instanceof X509Certificate ? certificate.raw : this.of(certificate);
+    return { certificate: bytes(inputs.certificate), chain: inputs.chain.map(bytes) };
   }
 
   wipe(): void {

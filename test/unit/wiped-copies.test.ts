@@ -27,10 +27,17 @@ const note = (memory: Uint8Array | undefined) => {
   if (memory !== undefined) given.push({ memory, held: Buffer.from(memory).toString('latin1') });
 };
 
+/** What is to be certificates, where a key is among them. */
+const noteKey = (memory: Uint8Array) => {
+  if (String(Buffer.from(memory)).includes('PRIVATE KEY')) note(memory);
+};
+
 beforeEach(() => {
   given = [];
   const { Credential: Native, openStore } = binding;
   jest.spyOn(binding, 'Credential').mockImplementation((inputs) => {
+    if ('certificate' in inputs)
+      for (const one of [inputs.certificate, ...inputs.chain]) noteKey(one);
     if ('pfx' in inputs) note(inputs.passphrase);
     else if ('keys' in inputs) {
       for (const { bytes, passphrase } of inputs.keys) {
@@ -70,6 +77,11 @@ const forms: [string, CredentialOptions, () => (string | Buffer)[]][] = [
     () => [encryptedPkcs8Pem, passphrase],
   ],
   ['the passphrase of a PFX', { pfx, passphrase }, () => [passphrase]],
+  [
+    'texts that have a certificate and the key in them',
+    { cert: cert + key, chain: [cert + key], key: key + cert },
+    () => [cert + key, cert + key, key + cert],
+  ],
 ];
 
 test.each(forms)(
@@ -117,6 +129,11 @@ describe('a store', () => {
     await Promise.resolve();
     expectWiped(passphrase);
     expect((await opening).subject).toBe(clients.ec256.subject);
+  });
+
+  test('nothing is left of a key that is in the text of its certificate', async () => {
+    await Credential.fromStore(path, { cert: cert + key, passphrase });
+    expectWiped(cert + key, passphrase, cert + key);
   });
 
   test("the caller's passphrase is left alone", async () => {

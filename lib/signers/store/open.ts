@@ -132,11 +132,16 @@ function checked(uri: unknown, options: StoreOptions): CheckedOptions {
 function leafOf(cert: CertificateInput): X509Certificate {
   if (cert instanceof X509Certificate) return cert;
   const certificate = toBytes(cert, 'options.cert');
-  const native = translated(
-    () => new binding.Credential(bare({ certificate, chain: [], schemes: [] })),
-    (failure) => credentialError(failure, INPUT_NAMES),
-  );
-  return new X509Certificate(native.certificates()[0] as Buffer);
+  try {
+    const native = translated(
+      () => new binding.Credential(bare({ certificate, chain: [], schemes: [] })),
+      (failure) => credentialError(failure, INPUT_NAMES),
+    );
+    return new X509Certificate(native.certificates()[0] as Buffer);
+  } finally {
+    // Its key may be in the same text.
+    if (typeof cert === 'string') certificate.fill(0);
+  }
 }
 
 function neverCalled(): never {
