@@ -205,7 +205,7 @@ async function setEnvironment(env: Readonly<Record<string, string>>): Promise<vo
   });
 }
 
-const REGISTER = join(__dirname, '../../tools/register-typescript.cjs');
+export const REGISTER = join(__dirname, '../../tools/register-typescript.cjs');
 
 /** The worker threads that were started since {@link useTypeScriptWorkers}. */
 export const started: InstanceType<typeof Worker>[] = [];
