@@ -11,9 +11,9 @@ import {
   type HandshakeMessage,
   SUSPEND,
 } from '../../lib/index';
-import { withSServer } from '../support/client';
+import { later, withSServer } from '../support/client';
 import { type NodeServer, startNodeServer } from '../support/node-server';
-import { lateSigner, signedBy, signer } from '../support/signers';
+import { lateSigner, signedBy, signer, signWith } from '../support/signers';
 import { failure, next, pki, startRawServer, suspended, to } from './stream-helpers';
 
 const CHANNELS = ['request', 'suspend', 'answer', 'sign', 'handshake'] as const;
@@ -254,6 +254,17 @@ test.each(['request', 'suspend', 'answer', 'sign', 'handshake'])(
   },
 );
 
+/** What the beginning of bytes looks like where they are printed. */
+const formsOf = (bytes: Uint8Array): string[] => {
+  const first = Buffer.from(bytes.subarray(0, 24));
+  const hex = first.toString('hex');
+  return [
+    ...[hex, first.toString('base64'), first.toString('base64url')],
+    // In a Buffer, a Uint8Array, and JSON.
+    ...[hex.replace(/..(?=.)/g, '$& '), [...first].join(', '), [...first].join()],
+  ];
+};
+
 test('no key, passphrase or signature is in any message', async () => {
   const messages = listen();
   const passphrase = 'a passphrase that nobody sees';
@@ -265,21 +276,46 @@ test('no key, passphrase or signature is in any message', async () => {
     }),
   );
   await through({ clientCertCallback: async () => ({ cert, key }) });
-  expect(names(messages)).toContain('answer');
+  const signatures: Uint8Array[] = [];
+  const signing = (how: (signature: Buffer) => Uint8Array | Promise<Uint8Array>, by = key) => {
+    const noting = signer(({ data, scheme }) => {
+      const signature = signWith(by, data, scheme);
+      signatures.push(signature);
+      return how(signature);
+    });
+    return { clientCertCallback: () => signedBy(pki.clients.ec256, noting) };
+  };
+  await through(signing((signature) => signature));
+  await through(signing((signature) => later(signature, 1)));
+  const wrong = signing((signature) => signature, pki.otherEcClient.key);
+  expect((await failure(connect({ ...to(server.port), ...wrong }))).code).toBe(
+    'ERR_SIGNATURE_INVALID',
+  );
+  expect(names(messages)).toEqual(expect.arrayContaining(['answer', 'sign']));
   const text = messages
     .map(({ source, ...told }) =>
-      inspect(told, { depth: 20, showHidden: true, maxStringLength: null }),
+      inspect(told, {
+        depth: 20,
+        showHidden: true,
+        maxStringLength: null,
+        maxArrayLength: null,
+        // Numbers of a list not in columns.
+        compact: true,
+        breakLength: Infinity,
+      }),
     )
     .join('\n');
   expect(text).toContain('client ec256');
   expect(text).not.toContain(passphrase);
   expect(text).not.toContain('PRIVATE KEY');
   expect(text).not.toContain(key.split('\n')[1]);
+  expect(signatures).toHaveLength(3);
+  for (const form of signatures.flatMap(formsOf)) expect(text).not.toContain(form);
 });
 
 describe('in a process of its own, NODE_DEBUG', () => {
   const run = promisify(execFile);
-  const CHILD = `
+  const PREPARED = `
     const { connect } = require('./lib/index.ts');
     const { readFileSync } = require('node:fs');
     const [port, folder] = process.argv.slice(1);
@@ -289,10 +325,12 @@ describe('in a process of its own, NODE_DEBUG', () => {
       socket.on('error', then).on('secureConnect', () => { socket.destroy(); then(); });
     };
     const answer = { cert: read('client-ec256.crt'), key: read('client-ec256.key') };
+  `;
+  const CHILD = `${PREPARED}
     go({ clientCertCallback: async () => answer }, () => go({ ca: [] }, () => {}));
   `;
-  const debugged = async (value: string, before = '') => {
-    const args = ['--require', './tools/register-typescript.cjs', '-e', before + CHILD];
+  const debugged = async (value: string, before = '', program = CHILD) => {
+    const args = ['--require', './tools/register-typescript.cjs', '-e', before + program];
     const { stderr } = await run(process.execPath, [...args, String(server.port), pki.dir], {
       cwd: join(__dirname, '../..'),
       env: { ...process.env, NODE_DEBUG: value, NODE_OPTIONS: '' },
@@ -328,6 +366,25 @@ describe('in a process of its own, NODE_DEBUG', () => {
     const [first] = await debugged('', listening);
     // The second connection fails, and that is told as well.
     expect(first).toBe('request suspend answer handshake handshake');
+  });
+
+  test('prints of a signature that it was made, and not what it is', async () => {
+    const signing = `
+      const { sign } = require('node:crypto');
+      const { cert, key } = answer;
+      const signer = { sign: (data) => {
+        const signature = sign('sha256', data, key);
+        console.error(JSON.stringify([...signature]));
+        return signature;
+      } };
+      go({ clientCertCallback: () => ({ cert, key: signer }) }, () => {});
+    `;
+    const lines = await debugged('tls-client-cert', '', PREPARED + signing);
+    const at = lines.findIndex((line) => line.startsWith('['));
+    const signature = Buffer.from(JSON.parse(lines[at] as string) as number[]);
+    const printed = lines.toSpliced(at, 1).join('\n');
+    expect(printed).toMatch(/ signature \(ecdsa_secp256r1_sha256\) of CN=client ec256.*: signed$/m);
+    for (const form of formsOf(signature)) expect(printed).not.toContain(form);
   });
 
   test('prints nothing for other sections', async () => {
