@@ -52,6 +52,11 @@ SocketTransportWrap::SocketTransportWrap(const Napi::CallbackInfo& info)
   const Napi::Env env = info.Env();
   ConnectionWrap* owner = ConnectionWrap::From(env, info[0]);
   const Napi::Object options = info[1].ToObject();
+  // Before the loop and the connection know of what may not come to be.
+  if (!info[2].IsFunction()) {
+    throw Napi::TypeError::New(env, "onEvent must be a function");
+  }
+  on_event_ = Napi::Persistent(info[2].As<Napi::Function>());
   const Environment* environment = Environment::Get(env);
   spare_ = environment->spare;
   handles_ = environment->poll_handles;
@@ -66,7 +71,6 @@ SocketTransportWrap::SocketTransportWrap(const Napi::CallbackInfo& info)
   owner_ = owner;
   connection_ = owner->connection();
   owner->set_socket(this);
-  on_event_ = Napi::Persistent(info[2].As<Napi::Function>());
   napi_async_init(env, info.This(),
                   Napi::String::New(env, "TLSCLIENTCERTSOCKET"), &context_);
   // Until it is closed: the event loop has it.
