@@ -24,6 +24,7 @@ import {
 } from '../support/client';
 import { startNodeServer } from '../support/node-server';
 import { loadPki } from '../support/pki';
+import { signedBy, signer } from '../support/signers';
 
 const pki = loadPki();
 const identity = pki.clients.ec256;
@@ -197,4 +198,35 @@ test.each([
 ])('a clientCertTimeout of %p is an argument error', (clientCertTimeout, code) => {
   const options = { clientCertTimeout: clientCertTimeout as number };
   expect(() => dial({ port: 1 }, options)).toThrow(expect.objectContaining({ code }));
+});
+
+describe('without clientCertTimeout', () => {
+  const never = () => new Promise<never>(() => {});
+  afterEach(() => jest.restoreAllMocks());
+
+  test.each<[string, ClientCertCallback]>([
+    ['an answer', never],
+    ['a suspension', () => SUSPEND],
+    ['a signature', () => new Credential(signedBy(identity, signer(never)))],
+  ])('%s is waited for two minutes', async (_what, clientCertCallback) => {
+    const deadline = deferred<() => void>();
+    const { setTimeout } = globalThis;
+    const noting = (runOut: () => void, ms?: number, ...args: []) => {
+      if (ms === 120_000) deadline.resolve(runOut);
+      return setTimeout(runOut, ms, ...args);
+    };
+    const set = jest.spyOn(globalThis, 'setTimeout').mockImplementation(noting as never);
+    await withSServer({}, async (server) => {
+      const socket = dial(server, { clientCertCallback }).on('suspend', () => {});
+      const failed = failure(socket);
+      // Those two minutes are over.
+      (await within('timer', deadline.promise))();
+      expect(await failed).toMatchObject({
+        code: 'ERR_CLIENT_CERT_TIMEOUT',
+        message: expect.stringContaining('(120000 ms)'),
+      });
+      expect(set.mock.calls.filter(([, ms]) => ms === 120_000)).toHaveLength(1);
+      await expectNothingRevealed(server);
+    });
+  });
 });
