@@ -150,7 +150,8 @@ export class SocketTransport implements Transport {
     this.#written = [];
     if (this.#ending !== undefined) waiting.push(this.#ending);
     this.#ending = undefined;
-    for (const written of waiting) written(why());
+    // A turn later: they are the caller's, and may throw what is not to stop a close half way.
+    for (const written of waiting) process.nextTick(written, why());
   }
 
   #happened(events: number): void {

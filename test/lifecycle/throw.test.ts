@@ -64,3 +64,20 @@ test("thrown in 'secureConnect' where nobody reads: the server's end is seen", a
   });
   await server.close();
 });
+
+test.each(['auto', 'stream', 'node'])(
+  'thrown in the callback of a write that destroy() cuts off, %s: it closes all the same',
+  async (how) => {
+    const server = await startNodeServer({
+      identity: loadPki().server,
+      onConnection: (socket) => socket.pause(),
+    });
+    const { end, lines, errors } = await runChild('cut-off-child', [how, server.port]);
+    expect({ end, lines, errors }).toEqual({
+      end: 0,
+      lines: ['from the callback', 'destroy() returned, close, the stream below destroyed'],
+      errors: '',
+    });
+    await server.close();
+  },
+);

@@ -1,0 +1,101 @@
+/** Whoever writes, or ends, is called back: once, and from nobody's call, whatever becomes of the connection. */
+import { once } from 'node:events';
+import net from 'node:net';
+import type { Duplex } from 'node:stream';
+import { type NodeServer, startNodeServer } from '../support/node-server';
+import { type Client, clients, next, pki, suspended, to, turns } from './stream-helpers';
+
+/** More than the kernel takes of what nobody reads. */
+const TOO_MUCH = Buffer.alloc(16 * 1024 * 1024);
+
+type Way = (server: NodeServer) => Promise<{ transport?: 'stream'; socket?: Duplex }>;
+
+const WAYS: Record<string, Way> = {
+  'its own net.Socket': async () => ({}),
+  'its own net.Socket, as a stream': async () => ({ transport: 'stream' }),
+  "the caller's net.Socket": async ({ port }) => {
+    const socket = net.connect(port, '127.0.0.1');
+    await once(socket, 'connect');
+    return { socket };
+  },
+};
+
+/** Two writes and an end, and who is told what of them, and of the end of all. */
+function tell(stream: Duplex, first: Uint8Array | string = 'first') {
+  const told: string[] = [];
+  const codes: Record<string, string | undefined> = {};
+  let calling = '';
+  const callback = (name: string) => (error?: NodeJS.ErrnoException | null) => {
+    told.push(name + calling);
+    codes[name] = error?.code;
+  };
+  for (const name of ['end', 'finish', 'error']) stream.on(name, () => told.push(`'${name}'`));
+  stream.on('close', () => told.push("'close'"));
+  stream.write(first, callback('first'));
+  stream.write('second', callback('second'));
+  stream.end(callback('end()'));
+  /** In `destroy()` nobody is called. */
+  const within = (call: () => void) => {
+    calling = ' at once';
+    call();
+    calling = '';
+  };
+  return { told, codes, within };
+}
+
+const all = (value: string) => ({ first: value, second: value, 'end()': value });
+const mine = () => Object.assign(new Error('mine'), { code: 'MINE' });
+const CALLBACKS = ['first', 'second', 'end()'];
+
+let server: NodeServer;
+beforeEach(async () => {
+  server = await startNodeServer({
+    identity: pki.server,
+    onConnection: (socket) => socket.pause(),
+  });
+});
+afterEach(() => server.close());
+
+describe.each(Object.keys(WAYS))('destroy() over a server that does not read, over %s', (way) => {
+  async function destroyed(client: Client, error?: Error) {
+    const options = await (WAYS[way] as Way)(server);
+    const socket = clients[client]({ ...to(server.port), ...options });
+    await next(socket, 'secureConnect');
+    const { told, codes, within } = tell(socket, TOO_MUCH);
+    await turns(20);
+    const closed = next(socket, 'close');
+    within(() => socket.destroy(error));
+    expect(socket.errored).toBe(error ?? null);
+    await closed;
+    await turns();
+    expect(options.socket?.destroyed).not.toBe(false);
+    return { told, codes };
+  }
+
+  test('without an error', async () => {
+    const ours = await destroyed('ours');
+    expect(ours.told).toEqual([...CALLBACKS, "'close'"]);
+    expect(ours.codes).toEqual(all('ERR_TLS_CONNECTION_OVER'));
+    expect((await destroyed('node')).told).toEqual(ours.told);
+  });
+
+  test('with an error', async () => {
+    const ours = await destroyed('ours', mine());
+    expect(ours.told).toEqual([...CALLBACKS, "'error'", "'close'"]);
+    expect(ours.codes).toEqual(all('MINE'));
+    const node = await destroyed('node', mine());
+    expect(node.told.sort()).toEqual([...ours.told].sort());
+  });
+});
+
+describe('destroy() before TLS', () => {
+  test('in the middle of a handshake', async () => {
+    const { socket, asked } = suspended(to(server.port));
+    const { told, codes, within } = tell(socket);
+    await asked;
+    within(() => socket.destroy());
+    await next(socket, 'close');
+    expect(told).toEqual([...CALLBACKS, "'close'"]);
+    expect(codes).toEqual(all('ERR_TLS_CONNECTION_OVER'));
+  });
+});
