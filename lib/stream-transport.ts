@@ -12,6 +12,13 @@ export class StreamTransport implements Transport {
   readonly #stream: Duplex;
   readonly #connection: Connection;
   #held = true;
+  /** What waits for the stream to take the last flush, which a stream that is destroyed may never say. */
+  #written: ((error?: Error | null) => void) | undefined;
+  readonly #taken = (error?: Error | null) => {
+    const written = this.#written;
+    this.#written = undefined;
+    written?.(error);
+  };
   /** Bytes on their way in the stream that the server asked for. */
   #answers = 0;
 
@@ -41,8 +48,12 @@ export class StreamTransport implements Transport {
     }
     if (!this.#stream.writable) return 'gone';
     noteChunk(bytes.length);
-    if (written === undefined) this.#answer(bytes);
-    else this.#stream.write(bytes, written);
+    if (written === undefined) {
+      this.#answer(bytes);
+    } else {
+      this.#written = written;
+      this.#stream.write(bytes, this.#taken);
+    }
     return 'passed-on';
   }
 
@@ -69,7 +80,12 @@ export class StreamTransport implements Transport {
   // The stream's own business.
   ref(): void {}
   unref(): void {}
-  close(): void {}
+
+  close(why: () => Error): void {
+    const written = this.#written;
+    this.#written = undefined;
+    if (written !== undefined) process.nextTick(written, why());
+  }
 
   /** While it is held the peer's end is not seen. */
   #hold(held: boolean): void {

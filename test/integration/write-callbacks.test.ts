@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type NodeServer, startNodeServer } from '../support/node-server';
+import { createPair } from '../support/pair';
 import { type Client, clients, next, pki, suspended, to, turns } from './stream-helpers';
 
 /** More than the kernel takes of what nobody reads. */
@@ -97,5 +98,74 @@ describe('destroy() before TLS', () => {
     await next(socket, 'close');
     expect(told).toEqual([...CALLBACKS, "'close'"]);
     expect(codes).toEqual(all('ERR_TLS_CONNECTION_OVER'));
+  });
+});
+
+describe('over a Duplex that never says that it took a write', () => {
+  async function open(client: Client) {
+    const pair = createPair();
+    server.server.emit('connection', pair.server);
+    const handshake = server.connections.length + 1;
+    const socket = clients[client]({ ...to(server.port), socket: pair.client });
+    await next(socket, 'secureConnect');
+    const { socket: peer } = await server.sawClient(handshake);
+    const held: (() => void)[] = [];
+    pair.client._write = (_chunk, _encoding, callback) => void held.push(callback);
+    return { socket, peer, held, below: pair.client, ...tell(socket.resume()) };
+  }
+
+  test('destroy()', async () => {
+    const told: string[][] = [];
+    for (const client of ['ours', 'node'] as const) {
+      const one = await open(client);
+      await turns();
+      const closed = next(one.socket, 'close');
+      one.within(() => one.socket.destroy());
+      await closed;
+      told.push(one.told);
+      if (client === 'ours') expect(one.codes).toEqual(all('ERR_TLS_CONNECTION_OVER'));
+    }
+    expect(told[0]).toEqual([...CALLBACKS, "'close'"]);
+    expect(told[1]).toEqual(told[0]);
+  });
+
+  test('destroy(), and then it says so after all', async () => {
+    const { socket, told, held, within } = await open('ours');
+    await turns();
+    within(() => socket.destroy());
+    for (const callback of held) callback();
+    await next(socket, 'close');
+    await turns();
+    expect(held).toHaveLength(1);
+    expect(told).toEqual([...CALLBACKS, "'close'"]);
+  });
+
+  async function lost(client: Client, serverEnds: boolean, error?: Error) {
+    const { socket, peer, below, told, codes } = await open(client);
+    await turns();
+    if (serverEnds) {
+      const ended = next(socket, 'end');
+      peer.end();
+      await ended;
+    }
+    const over = Promise.all([next(socket, 'error', 2_000), next(socket, 'close', 2_000)]);
+    below.destroy(error);
+    await over;
+    await turns();
+    return { told, codes };
+  }
+
+  test.each([
+    ['it fails after the server has ended', true, mine()],
+    ['it goes', false, undefined],
+    ['it fails', false, mine()],
+  ])('%s', async (_, serverEnds, error) => {
+    const ours = await lost('ours', serverEnds, error);
+    const end = serverEnds ? ["'end'"] : [];
+    expect(ours.told).toEqual([...end, ...CALLBACKS, "'error'", "'close'"]);
+    expect(ours.codes).toEqual(all(error?.code ?? 'ECONNRESET'));
+    const node = await lost('node', serverEnds, error);
+    // There the stream's error and the write's are each an event of its own.
+    expect([...new Set(node.told)].sort()).toEqual([...ours.told].sort());
   });
 });
