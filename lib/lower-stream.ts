@@ -38,7 +38,6 @@ export class LowerStream implements TransportOwner {
   readonly #options: LowerStreamOptions;
   #transport: Transport | undefined;
   #referenced = true;
-  #ended = false;
   #closing = false;
 
   constructor(
@@ -54,7 +53,7 @@ export class LowerStream implements TransportOwner {
     // First, so that nothing of it is lost before there is somebody to read it.
     stream.pause();
     stream.on('close', () => {
-      if (!this.#ended && !this.#closing && this.#stream !== undefined) owner.vanished();
+      if (!this.#closing && this.#stream !== undefined) owner.vanished();
     });
     // Stays when we are done with it: a stream may fail while it closes.
     stream.on('error', (error: Error) => owner.failed(error));
@@ -163,7 +162,6 @@ export class LowerStream implements TransportOwner {
   }
 
   ended(): void {
-    this.#ended = true;
     this.#owner.ended();
   }
 

@@ -42,6 +42,8 @@ export class TLSSocket extends SocketMachine<TLSSocket> {
   #renegotiating: ((error: Error | null) => void)[] = [];
   /** Of the transport, for whoever has read what came before. */
   #lostBy: Error | undefined;
+  /** The connection was told that nothing more comes. */
+  #heardEnd = false;
   readonly #idle = new IdleTimer(this);
 
   private constructor(open: () => Duplex, options: ConnectionOptions) {
@@ -179,6 +181,7 @@ export class TLSSocket extends SocketMachine<TLSSocket> {
 
   #ended(): void {
     this.exhausted = false;
+    this.#heardEnd = true;
     this[CONNECTION].receiveEnd();
     this.advance();
     // What came before the end is still to be read, but by nobody in a hurry.
@@ -338,16 +341,25 @@ export class TLSSocket extends SocketMachine<TLSSocket> {
     } else if (error !== undefined) {
       this.lastWords();
     }
-    if (this.destroyed || this.#readsRest(error)) return;
-    this.destroy(error ?? this.disconnected());
+    if (this.destroyed) return;
+    if (!this.#readsRest(error)) {
+      this.destroy(error ?? this.disconnected());
+      return;
+    }
+    // What ends on both sides closes by itself, within a turn. The rest has nobody to write to any more.
+    const close = () => setImmediate(() => this.destroy(this.writable ? error : undefined));
+    if (this.readableEnded) close();
+    else this.once('end', close);
   }
 
   /** Whether what the server sent before its end is still to be read, as from a `net.Socket` that nobody reads. */
   #readsRest(error: Error | undefined): boolean {
     if (this.phase !== 'open' || this.writableLength > 0) return false;
-    if (!this[CONNECTION].closedByPeer) {
+    // An end that was heard before is told of by whoever reads as far as that.
+    if (!this[CONNECTION].closedByPeer && (error !== undefined || !this.#heardEnd)) {
       if (this[CONNECTION].unread === 0) return false;
       this.#lostBy = error ?? this.disconnected();
+      this.#heardEnd = true;
       this[CONNECTION].receiveEnd(error);
     }
     this.exhausted = false;

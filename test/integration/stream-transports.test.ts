@@ -4,11 +4,12 @@ import http from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import tls from 'node:tls';
-import { connect } from '../../lib/index';
+import { type ConnectionOptions, connect } from '../../lib/index';
 import { registerLeftover } from '../support/leftovers';
 import { type NodeServer, startNodeServer } from '../support/node-server';
 import { createPair } from '../support/pair';
 import {
+  type Client,
   clients,
   next,
   pki,
@@ -17,6 +18,7 @@ import {
   record,
   startRawServer,
   to,
+  turns,
   VERSIONS,
 } from './stream-helpers';
 
@@ -256,5 +258,119 @@ describe('who destroys whom', () => {
     expect(client.destroyed).toBe(false);
     expect(client.listenerCount('data')).toBe(0);
     client.destroy();
+  });
+});
+
+describe('a transport that goes', () => {
+  let server: NodeServer;
+  const mine = () => Object.assign(new Error('tunnel'), { code: 'TUNNEL' });
+  beforeEach(async () => {
+    server = await startNodeServer({ identity: pki.server, allowHalfOpen: true });
+  });
+  afterEach(() => server.close());
+
+  /** By TLS 1.2, whose servers send no tickets behind the handshake. */
+  async function open(client: Client, more: Partial<ConnectionOptions>) {
+    const pair = createPair();
+    server.server.emit('connection', pair.server);
+    const handshake = server.connections.length + 1;
+    const socket = clients[client]({ ...to(server.port, 'TLSv1.2'), socket: pair.client, ...more });
+    await next(socket, 'secureConnect');
+    const { socket: peer } = await server.sawClient(handshake);
+    return { socket, peer, below: pair.client };
+  }
+
+  test.each([
+    ['without a word', undefined],
+    ['with an error', mine()],
+  ])("after the server's end, %s: so do we, even if we have not ended", async (_, error) => {
+    const seen: Record<string, string[]> = {};
+    for (const client of ['ours', 'node'] as const) {
+      const { socket, peer, below } = await open(client, { allowHalfOpen: true });
+      seen[client] = record(socket.resume(), ['end', 'finish', 'error', 'close']);
+      const ended = next(socket, 'end');
+      peer.end();
+      await ended;
+      const closed = next(socket, 'close', 2_000);
+      below.destroy(error);
+      await closed;
+    }
+    expect(seen.ours).toEqual([
+      'end',
+      ...(error ? ['error TUNNEL', 'close true'] : ['close false']),
+    ]);
+    // As always when its transport fails, node:tls takes this for no error of its own.
+    expect(seen.node).toEqual(['end', ...(error ? ['error TUNNEL'] : []), 'close false']);
+  });
+
+  test.each([true, false])(
+    "before the server's end is read: it is, allowHalfOpen %p",
+    async (allowHalfOpen) => {
+      const { socket, peer, below } = await open('ours', { allowHalfOpen });
+      const seen = record(socket.pause(), ['end', 'finish', 'error', 'close']);
+      const heard = next(below, 'end');
+      peer.end('hello');
+      await heard;
+      below.destroy();
+      await next(below, 'close');
+      const closed = next(socket, 'close', 2_000);
+      expect(String(await readAll(socket.resume()))).toBe('hello');
+      await closed;
+      expect(seen).toEqual(['end', ...(allowHalfOpen ? [] : ['finish']), 'close false']);
+    },
+  );
+
+  test.each(['read', 'unread'])(
+    "over our own end, the server's %s: end() hears of it",
+    async (how) => {
+      const { socket, peer, below } = await open('ours', { allowHalfOpen: true });
+      const seen = record(socket.pause(), ['end', 'finish', 'error', 'close']);
+      below._write = () => {};
+      const heard = next(below, 'end');
+      peer.end('hello');
+      await heard;
+      if (how === 'read') await readAll(socket.resume());
+      const ended = new Promise<unknown>((resolve) => void socket.end(resolve as () => void));
+      await turns();
+      below.destroy();
+      await next(below, 'close');
+      const closed = next(socket, 'close', 2_000);
+      socket.resume();
+      await closed;
+      expect(await ended).toMatchObject({ code: 'ERR_STREAM_DESTROYED' });
+      expect(seen).toEqual(['end', 'close false']);
+    },
+  );
+
+  test.each([
+    ['with an error: who reads slowly hears of it', mine(), 'TUNNEL'],
+    ['without a word', undefined, 'ECONNRESET'],
+  ])('%s, behind what is there', async (_, error, code) => {
+    const { socket, peer, below } = await open('ours', { highWaterMark: 1 });
+    const failed = next(socket.pause(), 'error');
+    // A stream that nobody reads takes the first, and leaves the second where it is.
+    for (const word of ['hello', 'world']) {
+      const arrived = next(below, 'data');
+      peer.write(word);
+      await arrived;
+    }
+    below.destroy(error);
+    await next(below, 'close');
+    expect(String(await readBytes(socket.resume(), 10))).toBe('helloworld');
+    expect(await failed).toEqual([expect.objectContaining({ code })]);
+  });
+
+  test('after an end without close_notify: it is that, which is told of', async () => {
+    const { socket, peer, below } = await open('ours', { highWaterMark: 1 });
+    const failed = next(socket.pause(), 'error');
+    const heard = next(below, 'end');
+    peer.write('hello', () => below.push(null));
+    await heard;
+    below.destroy();
+    await next(below, 'close');
+    expect(String(await readBytes(socket.resume(), 5))).toBe('hello');
+    expect(await failed).toEqual([
+      expect.objectContaining({ code: 'ERR_SSL_UNEXPECTED_EOF_WHILE_READING' }),
+    ]);
   });
 });

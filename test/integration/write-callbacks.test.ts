@@ -156,6 +156,7 @@ describe('over a Duplex that never says that it took a write', () => {
   }
 
   test.each([
+    ['it goes after the server has ended', true, undefined],
     ['it fails after the server has ended', true, mine()],
     ['it goes', false, undefined],
     ['it fails', false, mine()],
