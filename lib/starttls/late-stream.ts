@@ -2,6 +2,7 @@ import { Socket, type SocketConnectOpts } from 'node:net';
 import { Duplex } from 'node:stream';
 import type { DetailedPeerCertificate, PeerCertificate } from 'node:tls';
 import { connect } from '../connect';
+import { TLSClientCertError } from '../errors';
 import type { ConnectionOptions } from '../options';
 import type { TLSSocket } from '../tls-socket';
 import { type StartTlsProtocol, type UpgradeOptions, upgrade } from './upgrade';
@@ -25,7 +26,7 @@ export class LateStream extends Duplex {
   readonly #raw: Socket;
   #tls: TLSSocket | undefined;
   /** What the driver wrote, or its end, while there was nobody to pass it to. */
-  #waiting: ((tls: TLSSocket) => void) | undefined;
+  #waiting: { readonly action: (tls: TLSSocket) => void; readonly callback: Done } | undefined;
 
   /** @internal */
   constructor(options: DriverStreamOptions) {
@@ -97,9 +98,13 @@ export class LateStream extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: Done): void {
-    // A turn later, as in net.Socket: who destroys the stream wants to be the first to say why.
-    const written: Done = (error) => (error ? process.nextTick(callback, error) : callback());
-    this.#whenOpen((tls) => tls.write(this.toServer(chunk), written));
+    const written: Done = (error) => {
+      if (!error) callback();
+      else if (this.destroyed) callback(this.errored ?? error);
+      // A turn later, as in net.Socket: who destroys the stream wants to be the first to say why.
+      else process.nextTick(callback, error);
+    };
+    this.#whenOpen((tls) => tls.write(this.toServer(chunk), written), callback);
   }
 
   override _writev(chunks: { chunk: Buffer }[], callback: Done): void {
@@ -111,17 +116,21 @@ export class LateStream extends Duplex {
       const ended: Done = (error) => (error ? this.destroy(tls.errored ?? undefined) : callback());
       if (tls.writableFinished) callback();
       else tls.end(ended as () => void);
-    });
+    }, callback);
   }
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
     // What is said before TLS ends with it.
     (this.#tls ?? this.#raw).destroy();
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    // What the driver wrote behind it is called back with it.
+    if (waiting !== undefined) process.nextTick(waiting.callback, error ?? overError());
     callback(error);
   }
 
-  #whenOpen(action: (tls: TLSSocket) => void): void {
-    if (this.#tls === undefined) this.#waiting = action;
+  #whenOpen(action: (tls: TLSSocket) => void, callback: Done): void {
+    if (this.#tls === undefined) this.#waiting = { action, callback };
     else action(this.#tls);
   }
 
@@ -157,7 +166,12 @@ export class LateStream extends Duplex {
       if (!tls.readableEnded || !tls.writableFinished) this.destroy();
     });
     tls.once('secureConnect', () => this.emit('connect'));
-    this.#waiting?.(tls);
+    const waiting = this.#waiting;
     this.#waiting = undefined;
+    waiting?.action(tls);
   }
+}
+
+function overError(): TLSClientCertError {
+  return new TLSClientCertError('ERR_TLS_CONNECTION_OVER', 'The stream was destroyed.');
 }

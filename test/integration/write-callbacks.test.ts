@@ -2,9 +2,19 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
+import { postgresStream } from '../../lib/starttls';
 import { type NodeServer, startNodeServer } from '../support/node-server';
 import { createPair } from '../support/pair';
-import { type Client, clients, next, pki, suspended, to, turns } from './stream-helpers';
+import {
+  type Client,
+  clients,
+  next,
+  pki,
+  startRawServer,
+  suspended,
+  to,
+  turns,
+} from './stream-helpers';
 
 /** More than the kernel takes of what nobody reads. */
 const TOO_MUCH = Buffer.alloc(16 * 1024 * 1024);
@@ -168,5 +178,92 @@ describe('over a Duplex that never says that it took a write', () => {
     const node = await lost('node', serverEnds, error);
     // There the stream's error and the write's are each an event of its own.
     expect([...new Set(node.told)].sort()).toEqual([...ours.told].sort());
+  });
+});
+
+describe("a driver's stream", () => {
+  /** Says 'S' to the request for TLS, if it says anything. */
+  const startPostgres = (says: 'S' | 'nothing') =>
+    startRawServer((socket) => {
+      if (says === 'nothing') return;
+      socket.once('readable', () => {
+        socket.read();
+        socket.write('S');
+        server.server.emit('connection', socket);
+      });
+    });
+
+  const stream = () => postgresStream({ ca: pki.serverCa.cert, servername: 'localhost' });
+
+  async function closed(one: Duplex) {
+    await next(one, 'close');
+    await turns();
+  }
+
+  test('nobody there: the error, as with net.Socket', async () => {
+    const gone = await startRawServer(() => {});
+    await gone.close();
+    const told: string[][] = [];
+    for (const one of [stream(), new net.Socket()]) {
+      const result = tell(one);
+      one.connect(gone.port, '127.0.0.1');
+      await closed(one);
+      told.push([...result.told].sort());
+      if (!(one instanceof net.Socket)) {
+        expect(result.told).toEqual([...CALLBACKS, "'error'", "'close'"]);
+        expect(result.codes).toEqual(all('ECONNREFUSED'));
+      }
+    }
+    expect(told[0]).toEqual(told[1]);
+  });
+
+  test.each<[string, (port: number, one: ReturnType<typeof stream>) => unknown]>([
+    ['before it connects', () => {}],
+    ['while it connects', (port, one) => one.connect(port, '127.0.0.1')],
+  ])('destroyed %s', async (_, prepare) => {
+    const raw = await startPostgres('nothing');
+    for (const error of [undefined, mine()]) {
+      const one = stream();
+      const { told, codes, within } = tell(one);
+      prepare(raw.port, one);
+      within(() => one.destroy(error));
+      await closed(one);
+      expect(told).toEqual([...CALLBACKS, ...(error ? ["'error'"] : []), "'close'"]);
+      expect(codes).toEqual(all(error?.code ?? 'ERR_TLS_CONNECTION_OVER'));
+    }
+    await raw.close();
+  });
+
+  test.each(['destroyed', 'refused'])('%s while the server has not answered', async (how) => {
+    let asked = () => {};
+    const waiting = new Promise<void>((resolve) => {
+      asked = resolve;
+    });
+    const raw = await startRawServer((socket) => socket.once('data', asked));
+    const one = stream();
+    const { told, codes, within } = tell(one);
+    one.connect(raw.port, '127.0.0.1');
+    await waiting;
+    if (how === 'destroyed') within(() => one.destroy());
+    else raw.sockets[0]?.write('N');
+    await closed(one);
+    const refused = how === 'refused';
+    expect(told).toEqual([...CALLBACKS, ...(refused ? ["'error'"] : []), "'close'"]);
+    expect(codes).toEqual(all(refused ? 'ERR_STARTTLS_REFUSED' : 'ERR_TLS_CONNECTION_OVER'));
+    await raw.close();
+  });
+
+  test.each([undefined, mine()])('destroyed after TLS, with %p', async (error) => {
+    const raw = await startPostgres('S');
+    const one = stream();
+    one.connect(raw.port, '127.0.0.1');
+    await next(one, 'connect');
+    const { told, codes, within } = tell(one, TOO_MUCH);
+    await turns(20);
+    within(() => one.destroy(error));
+    await closed(one);
+    expect(told).toEqual([...CALLBACKS, ...(error ? ["'error'"] : []), "'close'"]);
+    expect(codes).toEqual(all(error?.code ?? 'ERR_TLS_CONNECTION_OVER'));
+    await raw.close();
   });
 });
