@@ -204,6 +204,9 @@ void Connection::OnMessage(int outgoing, int version, int content_type,
                         BytesView(static_cast<const uint8_t*>(message), size));
   if (note == HandshakeLog::Note::kHelloRequest) {
     self->OnHelloRequest();
+  } else if (note == HandshakeLog::Note::kNotRequested) {
+    // Who was known before is not in the session that comes of this one.
+    self->mark_.NotShownAgain();
   } else if (note == HandshakeLog::Note::kCertificateWritten) {
     if (self->log_.certificate() == Certificate::kSent) {
       if (self->fibre_ == Fibre::kNone) self->shown_ = self->installed_;

@@ -69,6 +69,8 @@ HandshakeLog::Note HandshakeLog::Record(bool outgoing, int version,
     server_hello_received_ = true;
   } else if (!outgoing && type == SSL3_MT_CERTIFICATE_REQUEST) {
     RecordRequest(version, body);
+  } else if (!outgoing && type == SSL3_MT_SERVER_DONE && !requested_) {
+    return Note::kNotRequested;
   } else if (outgoing && type == SSL3_MT_CERTIFICATE) {
     Reader fields(body);
     if (version >= TLS1_3_VERSION) fields.Vector(1);  // request context

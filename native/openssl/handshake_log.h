@@ -16,8 +16,14 @@ class HandshakeLog {
  public:
   enum class Certificate { kNotRequested, kRequested, kSentEmpty, kSent };
 
-  // What of it others have to act on.
-  enum class Note { kNothing, kHelloRequest, kCertificateWritten };
+  // What of it others have to act on. kNotRequested: below TLS 1.3, of a full
+  // handshake.
+  enum class Note {
+    kNothing,
+    kHelloRequest,
+    kNotRequested,
+    kCertificateWritten
+  };
 
   // The body of SSL_CTX_set_msg_callback(3).
   Note Record(bool outgoing, int version, int content_type, BytesView message);

@@ -17,6 +17,11 @@ constexpr size_t kHeaderSize = sizeof(kMagic) + 1 + kDigestSize;
 
 void SessionMark::Declined() {
   if (identity == Identity::kUnasked) identity = Identity::kDeclined;
+  NotShownAgain();
+}
+
+void SessionMark::NotShownAgain() {
+  if (identity == Identity::kOne) identity = Identity::kSeveral;
 }
 
 void SessionMark::Shown(const Bytes& fingerprint) {

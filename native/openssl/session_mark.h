@@ -16,7 +16,7 @@ struct SessionMark {
     kUnasked,   // it never asked
     kDeclined,  // it asked, and was shown no certificate
     kOne,       // it was shown `certificate`
-    kSeveral,   // it was shown more than one: nobody can say which counts
+    kSeveral,   // first one, then another or none: nobody can say what counts
   };
 
   Identity identity = Identity::kUnasked;
@@ -24,6 +24,8 @@ struct SessionMark {
   Bytes trust;        // Context::trust_digest() of who verified the server
 
   void Declined();
+  // A handshake of its own (TLS 1.2) in which the server did not ask.
+  void NotShownAgain();
   void Shown(const Bytes& fingerprint);
 };
 

@@ -64,6 +64,18 @@ async function renegotiated(peer: NodeTLSSocket, requestCert: boolean): Promise<
   return (peer.getPeerCertificate().subject as { CN?: string } | undefined)?.CN ?? 'nobody';
 }
 
+/** Node's servers do not take the ticket of a renegotiation. */
+function keepSessions({ server }: NodeServer): void {
+  const kept = new Map<string, Buffer>();
+  server.on('newSession', (id: Buffer, session: Buffer, done: () => void) => {
+    kept.set(id.toString('hex'), session);
+    done();
+  });
+  server.on('resumeSession', (id: Buffer, done: (error: null, session?: Buffer) => void) => {
+    done(null, kept.get(id.toString('hex')));
+  });
+}
+
 async function echoed(socket: TLSSocket, words: string): Promise<void> {
   const heard = within('echo', once(socket, 'data'));
   socket.write(words);
@@ -184,6 +196,27 @@ describe('a server that renegotiates', () => {
       }
       expect(phases).toEqual(Array(questions).fill('renegotiation 1'));
       await hangUp(socket);
+    });
+  });
+
+  it('and no longer asks knows nobody, in what is resumed of it as well', async () => {
+    await withNodeServer({ requestCert: true }, async (server) => {
+      keepSessions(server);
+      const options = { clientCertCallback: () => alice, requireClientCert: true };
+      const { socket, peer } = await pair(server, options);
+      const sessions: Buffer[] = [];
+      socket.on('session', (session) => sessions.push(session));
+      expect(await renegotiated(peer, false)).toBe('nobody');
+      await echoed(socket, 'words');
+      const [session] = sessions;
+      expect(session).toEqual(socket.getSession());
+      await hangUp(socket);
+
+      const known = { ...options, session, sessionCredential: alice };
+      const again = await secured(dial(server, known));
+      expect((await server.sawClient(2)).subject).toContain('ec256');
+      expect(again.clientAuth.status).toBe('sent');
+      await hangUp(again);
     });
   });
 

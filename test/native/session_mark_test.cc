@@ -66,9 +66,6 @@ TEST_CASE("session mark: what a server was shown, one after the other") {
   mark.Shown(kX);
   CHECK(mark.identity == As::kOne);
   CHECK(mark.certificate == kX);
-  // It still knows the first.
-  mark.Declined();
-  CHECK(mark.identity == As::kOne);
   mark.Shown(kX);
   CHECK(mark.identity == As::kOne);
   CHECK(mark.certificate == kX);
@@ -80,10 +77,30 @@ TEST_CASE("session mark: what a server was shown, one after the other") {
   mark.Declined();
   CHECK(mark.identity == As::kSeveral);
 
+  mark.NotShownAgain();
+  CHECK(mark.identity == As::kSeveral);
+
   SessionMark direct;
+  direct.NotShownAgain();
+  CHECK(direct.identity == As::kUnasked);
   direct.Shown(kY);
   CHECK(direct.identity == As::kOne);
   CHECK(direct.certificate == kY);
+}
+
+TEST_CASE("session mark: shown one, and then none, it is nobody's") {
+  for (const bool asked : {true, false}) {
+    SessionMark mark;
+    mark.Shown(kX);
+    if (asked) {
+      mark.Declined();
+    } else {
+      mark.NotShownAgain();
+    }
+    CHECK(mark.identity == As::kSeveral);
+    mark.Shown(kX);
+    CHECK(mark.identity == As::kSeveral);
+  }
 }
 
 TEST_CASE("session mark: goes with the session, and with its DER form") {

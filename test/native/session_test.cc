@@ -415,11 +415,8 @@ TEST_CASE("session: made under several identities, never offered at all") {
     options.reselects = true;
     const auto first = Meet(ServerOf(kind, ClientAuth::kRequest), options, X());
     CHECK(IsOne(Plain(first->client().session()), X()));
-    // The same once more is still one, and so is nobody in between.
+    // The same once more is still one.
     AskLater(first.get(), X());
-    CHECK(IsOne(Plain(first->client().session()), X()));
-    AskLater(first.get(), nullptr);
-    CHECK(first->server().client_chain().empty());
     CHECK(IsOne(Plain(first->client().session()), X()));
     AskLater(first.get(), Y());
     CHECK(first->server().client_chain() == ChainOf(Client("rsa")));
@@ -434,6 +431,48 @@ TEST_CASE("session: made under several identities, never offered at all") {
     CheckNotOffered(first.get(), Configured(nullptr),
                     MakeContext(TrustingOptions(), false));
   }
+}
+
+TEST_CASE("session: shown one, then none, and never offered as that one") {
+  for (const Kind& kind : kKinds) {
+    for (const bool asks : {true, false}) {
+      // On TLS 1.3 there is no handshake without a request.
+      if (!asks && kind.version == TLS1_3_VERSION) continue;
+      CAPTURE(std::string(kind.name));
+      CAPTURE(asks);
+      ConnectionOptions options = Configured(nullptr);
+      options.reselects = true;
+      const auto first =
+          Meet(ServerOf(kind, ClientAuth::kRequest), options, X());
+      const size_t before = first->sessions().size();
+      if (!asks) {
+        SSL_set_verify(first->server().ssl(), SSL_VERIFY_NONE, nullptr);
+      }
+      AskLater(first.get(), nullptr);
+      REQUIRE(first->server().client_chain().empty());
+      REQUIRE(first->sessions().size() > before);
+
+      ConnectionOptions known = AnsweredBefore(X());
+      known.requires_client_cert = true;
+      CheckNotOffered(first.get(), known);
+      CheckNotOffered(first.get(), Configured(X()));
+      // Nor as somebody whom it may still be known not to be.
+      CheckNotOffered(first.get(), Configured(Y()));
+      CheckNotOffered(first.get(), Configured(nullptr),
+                      MakeContext(TrustingOptions(), false));
+    }
+  }
+}
+
+TEST_CASE("session: resumed as one, then not asked, and not offered again") {
+  const auto first = MeetAs(kKinds[0], X());
+  const auto pair = Return(first.get(), AnsweredBefore(X()));
+  CheckResumed(pair.get());
+  SSL_set_verify(pair->server().ssl(), SSL_VERIFY_NONE, nullptr);
+  AskLater(pair.get(), nullptr);
+  REQUIRE(pair->server().client_chain().empty());
+  CHECK(MarkOf(pair->sessions().back()).identity == As::kSeveral);
+  CheckNotOffered(pair.get(), Configured(X()));
 }
 
 TEST_CASE("session: one that somebody else made is not offered") {
