@@ -207,6 +207,8 @@ void Connection::OnMessage(int outgoing, int version, int content_type,
   } else if (note == HandshakeLog::Note::kNotRequested) {
     // Who was known before is not in the session that comes of this one.
     self->mark_.NotShownAgain();
+    // Of a renegotiation nobody else looks at it, and data may follow at once.
+    if (self->established_) self->DhKeyTooSmall();
   } else if (note == HandshakeLog::Note::kCertificateWritten) {
     if (self->log_.certificate() == Certificate::kSent) {
       if (self->fibre_ == Fibre::kNone) self->shown_ = self->installed_;

@@ -130,6 +130,42 @@ TEST_CASE("facts: a Diffie-Hellman key that is too small ends the handshake") {
   }
 }
 
+TEST_CASE("facts: and it ends a renegotiation, before any data goes by it") {
+  for (const ClientAuth auth : {ClientAuth::kNone, ClientAuth::kRequest}) {
+    for (const int least : {1024, 8192}) {
+      CAPTURE(static_cast<int>(auth));
+      CAPTURE(least);
+      ContextOptions context = DheOptions();
+      context.cipher_list = "ECDHE:DHE:@SECLEVEL=0";
+      ConnectionOptions options;
+      options.min_dh_bits = least;
+      options.credentials.push_back(CredentialOf(ThePki().clients.at("p256")));
+      Pair pair(MakeContext(context), RsaServer(auth), options);
+      SSL_set_cipher_list(pair.server().ssl(), "ECDHE:@SECLEVEL=0");
+      REQUIRE(pair.RunPastVerify() == Step::kDone);
+      pair.Exchange();
+      UseDh(&pair);
+      pair.server().Renegotiate();
+      REQUIRE(pair.ReadAll() == Step::kWantVerify);
+      pair.client().AcceptServer();
+      if (least < 8192) {
+        CHECK(pair.ReadAll() == Step::kWantRead);
+        CHECK(pair.renegotiations() == 1);
+        CheckAlive(&pair);
+        continue;
+      }
+      CHECK(pair.client().Write(Text("words")).step != Step::kDone);
+      CHECK(pair.ReadAll() == Step::kFailed);
+      REQUIRE(pair.client().failure());
+      CHECK(pair.client().failure()->reason == FailureReason::kDhKeyTooSmall);
+      CHECK(pair.renegotiations() == 0);
+      CHECK(pair.client().Write(Text("words")).step == Step::kFailed);
+      pair.Exchange();
+      CHECK(pair.server().plaintext().empty());
+    }
+  }
+}
+
 TEST_CASE("facts: the most in one record") {
   for (const int version : kVersions) {
     CAPTURE(version);
