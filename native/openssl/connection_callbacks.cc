@@ -1,6 +1,7 @@
 // What OpenSSL calls: each only takes down what the operation that entered
 // OpenSSL will report.
 #include <atomic>
+#include <utility>
 
 #include "connection.h"
 
@@ -89,8 +90,12 @@ int Connection::OnCertificateRequest(SSL* ssl, void*) {
     SSL_certs_clear(ssl);
     self->installed_.reset();
   }
+  std::optional<Failure> why;  // not the first of them
   for (const Credential::Pointer& credential : self->options_.credentials) {
-    if (self->WhyNotSent(*credential)) continue;
+    if (auto found = self->WhyNotSent(*credential)) {
+      if (!why) why = std::move(found);
+      continue;
+    }
     if (self->NeedsFibre(credential)) return -1;
     if (!ClientCert::Install(ssl, *credential, &self->signature_)) {
       self->Fail(TakeFailure(FailureReason::kNotSent));
@@ -99,8 +104,8 @@ int Connection::OnCertificateRequest(SSL* ssl, void*) {
     self->installed_ = credential;
     return 1;
   }
-  if (!self->options_.credentials.empty()) {
-    self->Fail(*self->WhyNotSent(*self->options_.credentials.front()));
+  if (why) {
+    self->Fail(std::move(*why));
     return 0;
   }
   const Credential::Pointer& installed = self->installed_;

@@ -38,8 +38,8 @@ bool Refuses() {
   counted++;
   if (recording) stacks.push_back(StackHash());
   const bool refuses =
-      plan.first != 0 &&
-      (plan.all_from_then_on ? counted >= plan.first : counted == plan.first);
+      plan.first != 0 && counted >= plan.first &&
+      (plan.all_from_then_on || counted < plan.first + plan.times);
   injected = injected || refuses;
   return refuses;
 }

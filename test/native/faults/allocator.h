@@ -15,6 +15,7 @@ bool InstallAllocator();
 struct Plan {
   size_t first = 0;
   bool all_from_then_on = false;
+  size_t times = 1;  // in a row
 };
 
 void Begin(const Plan& plan);

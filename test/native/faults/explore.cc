@@ -98,6 +98,7 @@ class Explorer {
   void Try(const Plan& plan) {
     CAPTURE(plan.first);
     CAPTURE(plan.all_from_then_on);
+    CAPTURE(plan.times);
     size_t before = Live();
     const Outcome outcome = Run(plan);
     const std::string what = Describe(outcome);
@@ -160,6 +161,18 @@ void Explore(const std::string& name, const std::function<Outcome()>& scenario,
   for (const auto& [reason, times] : explorer.vague()) {
     std::printf("    %s: %d\n", reason.c_str(), times);
   }
+}
+
+void ExploreRows(const std::string& name,
+                 const std::function<Outcome()>& scenario, size_t times) {
+  CAPTURE(name);
+  Explorer explorer(scenario);
+  const size_t count = explorer.Count();
+  REQUIRE(count > 0);
+  for (size_t n = 1; n <= count; n++) explorer.Try({n, false, times});
+  REQUIRE(explorer.failed() > 0);
+  std::printf("%-44s %6zu allocations, %5zu made to fail, %6zu runs\n",
+              name.c_str(), count, times, explorer.runs());
 }
 
 #ifndef __SANITIZE_ADDRESS__

@@ -31,6 +31,10 @@ bool Everything();
 constexpr size_t kMost = 40;
 void Explore(const std::string& name, const std::function<Outcome()>& scenario,
              size_t most = kMost);
+// `times` in a row, beginning with each that there is: what is tried again
+// fails again, and at last does not.
+void ExploreRows(const std::string& name,
+                 const std::function<Outcome()>& scenario, size_t times);
 
 #ifndef __SANITIZE_ADDRESS__
 // The same, each run in a process of its own, because OpenSSL's own code does

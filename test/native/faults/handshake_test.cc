@@ -75,6 +75,29 @@ TEST_CASE("faults: the first of those set in advance that fits") {
   }
 }
 
+TEST_CASE("faults: the only one set in advance, looked at again and again") {
+  const Credential::Pointer credential = CredentialOf(Of("p256"));
+  const Context::Pointer context = AskingContext();
+  // As many as two looks take, and fewer than three.
+  ExploreRows(
+      "looked at again",
+      [&]() -> Outcome {
+        ConnectionOptions options;
+        options.credentials = {credential};
+        Pair pair(context, ServerOf(TLS1_3_VERSION), options);
+        if (pair.Run() != Step::kWantVerify) return Wrong("no server to judge");
+        pair.client().AcceptServer();
+        const Step step = Armed([&] { return pair.client().Handshake(); });
+        if (step == Step::kFailed) return Failed(*pair.client().failure());
+        if (step != Step::kDone) return Wrong("it waits");
+        pair.Exchange();
+        return pair.server().client_chain() == ChainOf(Of("p256"))
+                   ? Done()
+                   : Wrong("somebody else was shown");
+      },
+      8);
+}
+
 TEST_CASE("faults: signed elsewhere") {
   for (const int version : kVersions) {
     for (const char* kind : {"p256", "rsa"}) {
