@@ -98,6 +98,14 @@ export function credentialError(
         key,
         `"${key}" cannot be decrypted with "${names.passphrase}": the passphrase is wrong, or the key is damaged.`,
       );
+    case 'key-unsupported':
+      return new TLSClientCertError(
+        'ERR_CREDENTIAL_INVALID',
+        `"${key}" is encrypted with an algorithm that OpenSSL 3 keeps in its legacy provider (RC2, DES or ` +
+          `the like). Encrypt it again with a current one, for instance by ` +
+          `\`openssl pkey -provider legacy -provider default -aes256\`.${openssl(failure)}`,
+        { input: key, reason: failure.reason, ...details(failure) },
+      );
     case 'key-mismatch':
       return new TLSClientCertError(
         'ERR_CREDENTIAL_MISMATCH',
@@ -132,7 +140,7 @@ export function credentialError(
     case 'pfx-unsupported':
       return new TLSClientCertError(
         'ERR_CREDENTIAL_INVALID',
-        `"${names.pfx}" is encrypted with an algorithm that OpenSSL 3 keeps in its legacy provider ` +
+        `"${names.pfx}" is protected by an algorithm that this OpenSSL has not, or keeps in its legacy provider ` +
           `(RC2 or the like). Export it again with a current one, for instance by ` +
           `\`openssl pkcs12 -legacy\` to PEM and \`openssl pkcs12 -export\` back.${openssl(failure)}`,
         { input: names.pfx, reason: failure.reason, ...details(failure) },

@@ -85,25 +85,27 @@ class TerminatedSecret {
 Failure PfxFailure(bool has_passphrase) {
   const bool differs =
       ErrorStack::LastIs(ERR_LIB_PKCS12, PKCS12_R_MAC_VERIFY_FAILURE);
+  FailureReason reason = FailureReason::kPfxUnreadable;
   if (differs) {
-    Failure failure =
-        TakeFailure(has_passphrase ? FailureReason::kPfxPassphraseWrong
-                                   : FailureReason::kPfxPassphraseMissing);
-    // OpenSSL says it also where it could not even compute the other MAC.
-    for (const ErrorRecord& record : failure.stack) {
-      if (ERR_GET_REASON(record.code) == PKCS12_R_MAC_GENERATION_ERROR) {
-        failure.reason = FailureReason::kInternal;
-      }
-    }
-    return failure;
+    reason = has_passphrase ? FailureReason::kPfxPassphraseWrong
+                            : FailureReason::kPfxPassphraseMissing;
   }
-  Failure failure = TakeFailure(FailureReason::kPfxUnreadable);
+  Failure failure = TakeFailure(reason);
   if (failure.reason == FailureReason::kInternal) return failure;
-  for (const ErrorRecord& record : failure.stack) {
-    // RC2-40 and its like are in OpenSSL 3's legacy provider only.
-    if (ERR_GET_REASON(record.code) == ERR_R_UNSUPPORTED) {
-      failure.reason = FailureReason::kPfxUnsupported;
-    }
+  const auto says = [&failure](int why) {
+    return std::any_of(failure.stack.begin(), failure.stack.end(),
+                       [why](const ErrorRecord& record) {
+                         return ERR_GET_REASON(record.code) == why;
+                       });
+  };
+  // RC2-40, Whirlpool and their like are in OpenSSL 3's legacy provider only;
+  // and there are ways to make a MAC that are newer than some OpenSSL.
+  if (says(ERR_R_UNSUPPORTED) ||
+      (differs && says(PKCS12_R_UNKNOWN_DIGEST_ALGORITHM))) {
+    failure.reason = FailureReason::kPfxUnsupported;
+  } else if (differs && says(PKCS12_R_MAC_GENERATION_ERROR)) {
+    // OpenSSL says that it differs also where it could not compute the other.
+    failure.reason = FailureReason::kInternal;
   }
   return failure;
 }

@@ -13,6 +13,11 @@ void ClearErrors() {
 
 }  // namespace
 
+bool IsUnsupportedAlgorithm(const ErrorRecord& error) {
+  return ERR_GET_LIB(error.code) == ERR_LIB_EVP &&
+         ERR_GET_REASON(error.code) == ERR_R_UNSUPPORTED;
+}
+
 ErrorStack::ErrorStack() { ClearErrors(); }
 
 ErrorStack::~ErrorStack() { ClearErrors(); }

@@ -14,6 +14,9 @@ struct ErrorRecord {
   std::string reason;      // "unexpected eof while reading"
 };
 
+// What is encrypted or protected by it cannot be read without another provider.
+bool IsUnsupportedAlgorithm(const ErrorRecord& error);
+
 // SSL_get_error(3) reads the thread's queue, so a stray entry of anybody's
 // would be taken for ours: the queue is empty on entry and left empty.
 class ErrorStack {

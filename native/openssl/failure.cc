@@ -14,6 +14,8 @@ const char* FailureReasonName(FailureReason reason) {
       return "chain-unreadable";
     case FailureReason::kKeyUnreadable:
       return "key-unreadable";
+    case FailureReason::kKeyUnsupported:
+      return "key-unsupported";
     case FailureReason::kKeyPassphraseMissing:
       return "key-passphrase-missing";
     case FailureReason::kKeyPassphraseWrong:

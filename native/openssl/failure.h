@@ -17,6 +17,7 @@ enum class FailureReason {
   kCertificateUnreadable,
   kChainUnreadable,
   kKeyUnreadable,
+  kKeyUnsupported,
   kKeyPassphraseMissing,
   kKeyPassphraseWrong,
   kKeyMismatch,

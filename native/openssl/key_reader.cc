@@ -3,6 +3,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
+#include <algorithm>
 #include <climits>
 
 #include "certificate_reader.h"
@@ -51,7 +52,14 @@ Result<EvpPkeyPointer> ReadPrivateKey(const KeyInput& input, int index) {
                  ? FailureReason::kKeyPassphraseWrong
                  : FailureReason::kKeyPassphraseMissing;
   }
-  return TakeFailure(reason, index);
+  Failure failure = TakeFailure(reason, index);
+  // The passphrase may be right: it has opened nothing.
+  if (failure.reason == FailureReason::kKeyPassphraseWrong &&
+      std::any_of(failure.stack.begin(), failure.stack.end(),
+                  IsUnsupportedAlgorithm)) {
+    failure.reason = FailureReason::kKeyUnsupported;
+  }
+  return failure;
 }
 
 }  // namespace tls_client_cert

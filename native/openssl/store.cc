@@ -35,10 +35,6 @@ bool IsUnregisteredScheme(const ErrorRecord& error) {
 }
 
 // RC2-40 and its like are in OpenSSL 3's legacy provider only.
-bool IsUnsupportedAlgorithm(const ErrorRecord& error) {
-  return Is(error, ERR_LIB_EVP, ERR_R_UNSUPPORTED);
-}
-
 // No decoder takes it for anything.
 bool IsUnsupportedContent(const ErrorRecord& error) {
   return Is(error, ERR_LIB_OSSL_STORE, ERR_R_UNSUPPORTED);

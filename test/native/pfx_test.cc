@@ -4,6 +4,8 @@
 #include <openssl/pkcs12.h>
 #include <openssl/provider.h>
 
+#include <algorithm>
+
 #include "credential.h"
 #include "pki.h"
 
@@ -73,6 +75,17 @@ Bytes LegacyPfx() {
   OSSL_PROVIDER_unload(base);
   OSSL_LIB_CTX_free(context);
   ERR_clear_error();
+  return pfx;
+}
+
+// Its MAC by a digest that no OpenSSL has heard of: the last byte of SHA-256's
+// object identifier is another.
+Bytes WithUnknownMac(Bytes pfx) {
+  const Bytes sha256 = {0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01};
+  const auto found =
+      std::find_end(pfx.begin(), pfx.end(), sha256.begin(), sha256.end());
+  REQUIRE(found != pfx.end());
+  *(found + 8) = 0x7f;
   return pfx;
 }
 
@@ -199,6 +212,37 @@ TEST_CASE("pfx: RC2-40 is named as unsupported") {
   }
   CHECK(FailureOf(Make(pfx, "secret")) == "pfx-unsupported");
   CHECK(FailureOf(Make(pfx, "wrong")) == "pfx-passphrase-wrong");
+}
+
+TEST_CASE(
+    "pfx: a MAC that cannot be made is unsupported, and no secret wrong") {
+  // Whirlpool is in OpenSSL 3's legacy provider, which is not there to check.
+  const Pkcs12Pointer pfx = [] {
+    const Bytes der = Pfx(P256(), {}, "secret");
+    const uint8_t* position = der.data();
+    return Pkcs12Pointer(
+        d2i_PKCS12(nullptr, &position, static_cast<long>(der.size())));
+  }();
+  OSSL_PROVIDER* legacy = OSSL_PROVIDER_load(nullptr, "legacy");
+  OSSL_PROVIDER* base = OSSL_PROVIDER_load(nullptr, "default");
+  const bool made =
+      legacy != nullptr && PKCS12_set_mac(pfx.get(), "secret", 6, nullptr, 0,
+                                          1000, EVP_whirlpool()) == 1;
+  OSSL_PROVIDER_unload(legacy);
+  OSSL_PROVIDER_unload(base);
+  ERR_clear_error();
+  REQUIRE(made);
+  uint8_t* der = nullptr;
+  const int size = i2d_PKCS12(pfx.get(), &der);
+  REQUIRE(size > 0);
+  const Bytes whirlpool(der, der + size);
+  OPENSSL_free(der);
+  for (const Bytes& bytes :
+       {whirlpool, WithUnknownMac(Pfx(P256(), {}, "secret"))}) {
+    CHECK(FailureOf(Make(bytes, "secret")) == "pfx-unsupported");
+    CHECK(FailureOf(Make(bytes, "wrong")) == "pfx-unsupported");
+    CHECK(FailureOf(Make(bytes)) == "pfx-unsupported");
+  }
 }
 
 }  // namespace tls_client_cert::test

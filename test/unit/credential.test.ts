@@ -19,6 +19,11 @@ function faultOf(options: unknown): { code: string; input?: string; message: str
   throw new Error('no error was thrown');
 }
 
+/** Standard output of `openssl`. */
+function run(...args: string[]): Buffer {
+  return execFileSync(OPENSSL, args, { env: opensslEnvironment(), stdio: 'pipe' });
+}
+
 describe('what a credential is read from', () => {
   const { subject } = ec256;
   const forms: Record<string, CredentialOptions> = {
@@ -202,10 +207,46 @@ describe('what is wrong is said, and in which input', () => {
       'pass:x',
     ];
     args.push('-in', ec256.certPath, '-inkey', ec256.keyPath);
-    const pfx = execFileSync(OPENSSL, args, { env: opensslEnvironment(), stdio: 'pipe' });
+    const pfx = run(...args);
     const fault = faultOf({ pfx, passphrase: 'x' });
     expect(fault).toMatchObject({ code: 'ERR_CREDENTIAL_INVALID', reason: 'pfx-unsupported' });
     expect(fault.message).toContain('openssl pkcs12 -legacy');
+  });
+
+  it.each([
+    ['PBE-SHA1-RC2-40, PEM', ['pkcs8', '-topk8', '-v1', 'PBE-SHA1-RC2-40']],
+    ['PBE-MD5-DES, DER', ['pkcs8', '-topk8', '-v1', 'PBE-MD5-DES', '-outform', 'DER']],
+    ['DES, traditional PEM', ['ec', '-des']],
+  ])('a key in %s, which no passphrase opens here, with the way out', (_name, how) => {
+    const legacy = ['-provider', 'legacy', '-provider', 'default'];
+    const key = run(...how, '-in', ec256.keyPath, '-passout', 'pass:right', ...legacy);
+    for (const passphrase of ['right', 'wrong']) {
+      const fault = faultOf({ cert: ec256.cert, key, passphrase });
+      expect(fault).toMatchObject({
+        code: 'ERR_CREDENTIAL_INVALID',
+        reason: 'key-unsupported',
+        input: 'key',
+      });
+      expect(fault.message).toContain('openssl pkey -provider legacy');
+    }
+    expect(faultOf({ cert: ec256.cert, key })).toMatchObject({
+      code: 'ERR_CREDENTIAL_PASSPHRASE',
+      reason: 'key-passphrase-missing',
+    });
+  });
+
+  it.each(['whirlpool', 'md4'])('a PFX with a MAC by %s', (digest) => {
+    const pfx = run(
+      ...['pkcs12', '-export', '-legacy', '-macalg', digest, '-passout', 'pass:right'],
+      ...['-in', ec256.certPath, '-inkey', ec256.keyPath],
+    );
+    for (const passphrase of ['right', 'wrong', undefined]) {
+      expect(faultOf({ pfx, passphrase })).toMatchObject({
+        code: 'ERR_CREDENTIAL_INVALID',
+        reason: 'pfx-unsupported',
+        input: 'pfx',
+      });
+    }
   });
 
   it('a passphrase that is missing is told from one that is wrong', () => {

@@ -11,7 +11,7 @@ import { askPassphrase } from './passphrase';
 const FAULTS: Readonly<Record<string, string>> = {
   'pfx-unreadable': 'is no readable PFX (PKCS#12): it is damaged, or something else',
   'pfx-unsupported':
-    "is encrypted with an algorithm of OpenSSL's legacy provider (RC2 or the like). Export it again " +
+    'is protected by an algorithm that OpenSSL has not, or in its legacy provider only (RC2 or the like). Export it again ' +
     'with a current one: openssl pkcs12 -legacy to PEM, and openssl pkcs12 -export back',
   'pfx-incomplete': 'is a PFX without a certificate and its private key: it can identify nobody',
 };
