@@ -38,7 +38,9 @@ class PoolOperation : public Napi::AsyncWorker {
   virtual Napi::Value ToJavaScript(T& value) = 0;
 
  private:
-  void Execute() override { result_.emplace(Run()); }
+  // Napi would catch what operator new throws, and no destructor of the machine
+  // has run by then: a lock would stay locked.
+  void Execute() noexcept override { result_.emplace(Run()); }
 
   void OnOK() override {
     if (result_->ok()) {
@@ -127,7 +129,7 @@ class FreeOperation : public Napi::AsyncWorker {
         key_(std::move(key)) {}
 
  private:
-  void Execute() override { key_.reset(); }
+  void Execute() noexcept override { key_.reset(); }
 
   std::shared_ptr<StoreKey> key_;
 };

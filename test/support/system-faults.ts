@@ -20,10 +20,13 @@ export function faultVariable({ call, nth = 1, error, times = 1 }: SystemFault):
 }
 
 /** Compiles the library; `remove()` when nothing needs it any more. */
-export function buildSystemFaults(): { readonly path: string; remove(): void } {
+export const buildSystemFaults = () => buildPreloaded('system-faults');
+
+/** The same of `<name>.c`. */
+export function buildPreloaded(name: string): { readonly path: string; remove(): void } {
   const folder = mkdtempSync(join(tmpdir(), 'tls-client-cert-faults-'));
-  const path = join(folder, 'system-faults.so');
-  const source = join(__dirname, 'system-faults.c');
+  const path = join(folder, `${name}.so`);
+  const source = join(__dirname, `${name}.c`);
   execFileSync('cc', ['-shared', '-fPIC', '-O1', '-Wall', '-Werror', '-o', path, source, '-ldl']);
   return { path, remove: () => rmSync(folder, { recursive: true }) };
 }
