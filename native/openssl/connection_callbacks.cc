@@ -219,7 +219,8 @@ void Connection::OnMessage(int outgoing, int version, int content_type,
       if (self->fibre_ == Fibre::kNone) self->shown_ = self->installed_;
       // Never by somebody unknown; if it were, no session could be marked.
       const Credential::Pointer& shown = self->installed_;
-      self->mark_.Shown(shown ? shown->fingerprint() : Bytes());
+      self->mark_.Shown(shown ? shown->fingerprint() : Bytes(),
+                        self->phase_ == RequestPhase::kPostHandshake);
     } else {
       self->mark_.Declined();
     }

@@ -37,6 +37,9 @@ bool Resumption::Fits(const SessionMark& mark, const Self& self) {
       return !self.must_be_known;
     case SessionMark::Identity::kDeclined:
       return self.declines && !self.must_be_known;
+    case SessionMark::Identity::kOneLater:
+      if (self.must_be_known) return false;
+      [[fallthrough]];
     case SessionMark::Identity::kOne:
       for (const Credential::Pointer& credential : self.credentials) {
         if (credential->fingerprint() != mark.certificate) continue;

@@ -8,7 +8,7 @@ namespace {
 
 // The mark is kept in the field that OpenSSL has for a server's own data in a
 // ticket: it is part of the DER form, and a client has no other use for it.
-// Layout: magic, identity, trust, certificate; the last only with kOne.
+// Layout: magic, identity, trust, certificate; the last only if there is one.
 constexpr char kMagic[] = {'T', 'C', 'C', '1'};
 constexpr size_t kDigestSize = 32;
 constexpr size_t kHeaderSize = sizeof(kMagic) + 1 + kDigestSize;
@@ -21,17 +21,18 @@ void SessionMark::Declined() {
 }
 
 void SessionMark::NotShownAgain() {
-  if (identity == Identity::kOne) identity = Identity::kSeveral;
+  if (has_certificate()) identity = Identity::kSeveral;
 }
 
-void SessionMark::Shown(const Bytes& fingerprint) {
+void SessionMark::Shown(const Bytes& fingerprint, bool later) {
   switch (identity) {
     case Identity::kUnasked:
     case Identity::kDeclined:
-      identity = Identity::kOne;
+      identity = later ? Identity::kOneLater : Identity::kOne;
       certificate = fingerprint;
       break;
     case Identity::kOne:
+    case Identity::kOneLater:
       if (certificate != fingerprint) identity = Identity::kSeveral;
       break;
     case Identity::kSeveral:
@@ -44,7 +45,7 @@ bool WriteSessionMark(SSL_SESSION* session, const SessionMark& mark) {
   Bytes data(kMagic, kMagic + sizeof(kMagic));
   data.push_back(static_cast<uint8_t>(mark.identity));
   data.insert(data.end(), mark.trust.begin(), mark.trust.end());
-  if (mark.identity == SessionMark::Identity::kOne) {
+  if (mark.has_certificate()) {
     if (mark.certificate.size() != kDigestSize) return false;
     data.insert(data.end(), mark.certificate.begin(), mark.certificate.end());
   }
@@ -62,13 +63,13 @@ std::optional<SessionMark> ReadSessionMark(SSL_SESSION* session) {
   }
   const uint8_t* data = static_cast<const uint8_t*>(raw);
   const uint8_t identity = data[sizeof(kMagic)];
-  if (identity > static_cast<uint8_t>(SessionMark::Identity::kSeveral)) {
+  if (identity > static_cast<uint8_t>(SessionMark::Identity::kOneLater)) {
     return std::nullopt;
   }
   SessionMark mark;
   mark.identity = static_cast<SessionMark::Identity>(identity);
   mark.trust.assign(data + kHeaderSize - kDigestSize, data + kHeaderSize);
-  const bool one = mark.identity == SessionMark::Identity::kOne;
+  const bool one = mark.has_certificate();
   if (size != kHeaderSize + (one ? kDigestSize : 0)) return std::nullopt;
   if (one) mark.certificate.assign(data + kHeaderSize, data + size);
   return mark;

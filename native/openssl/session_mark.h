@@ -17,16 +17,23 @@ struct SessionMark {
     kDeclined,  // it asked, and was shown no certificate
     kOne,       // it was shown `certificate`
     kSeveral,   // first one, then another or none: nobody can say what counts
+    // It was shown `certificate` after the handshake: a ticket that came then
+    // may have been on its way before, and it may know nobody (TLS 1.3).
+    kOneLater,
   };
 
   Identity identity = Identity::kUnasked;
-  Bytes certificate;  // SHA-256 of the leaf, with kOne
+  Bytes certificate;  // SHA-256 of the leaf, if it has_certificate
   Bytes trust;        // Context::trust_digest() of who verified the server
 
   void Declined();
   // A handshake of its own (TLS 1.2) in which the server did not ask.
   void NotShownAgain();
-  void Shown(const Bytes& fingerprint);
+  // `later`: after the handshake, TLS 1.3.
+  void Shown(const Bytes& fingerprint, bool later = false);
+  bool has_certificate() const {
+    return identity == Identity::kOne || identity == Identity::kOneLater;
+  }
 };
 
 bool WriteSessionMark(SSL_SESSION* session, const SessionMark& mark);

@@ -51,7 +51,8 @@ std::vector<SessionMark> Marks() {
   return {{As::kUnasked, {}, kTrust},
           {As::kDeclined, {}, kTrust},
           {As::kOne, kX, kTrust},
-          {As::kSeveral, {}, kTrust}};
+          {As::kSeveral, {}, kTrust},
+          {As::kOneLater, kX, kTrust}};
 }
 
 }  // namespace
@@ -101,6 +102,28 @@ TEST_CASE("session mark: shown one, and then none, it is nobody's") {
     mark.Shown(kX);
     CHECK(mark.identity == As::kSeveral);
   }
+}
+
+TEST_CASE("session mark: shown after the handshake") {
+  for (const bool declined : {false, true}) {
+    SessionMark mark;
+    if (declined) mark.Declined();
+    mark.Shown(kX, true);
+    CHECK(mark.identity == As::kOneLater);
+    CHECK(mark.certificate == kX);
+    mark.Shown(kX, true);
+    CHECK(mark.identity == As::kOneLater);
+    SessionMark other = mark;
+    other.Shown(kY, true);
+    CHECK(other.identity == As::kSeveral);
+    mark.Declined();
+    CHECK(mark.identity == As::kSeveral);
+  }
+  // Of whom it knew in the handshake it is nothing new.
+  SessionMark mark;
+  mark.Shown(kX);
+  mark.Shown(kX, true);
+  CHECK(mark.identity == As::kOne);
 }
 
 TEST_CASE("session mark: goes with the session, and with its DER form") {
@@ -169,15 +192,15 @@ TEST_CASE("session mark: what is not one is not read as one") {
       other[i] ^= 1;
       CHECK_FALSE(ReadFrom(other));
     }
-    for (const uint8_t identity : {4, 5, 128, 255}) {
+    for (const uint8_t identity : {5, 6, 128, 255}) {
       Bytes other = whole;
       other[4] = identity;
       CHECK_FALSE(ReadFrom(other));
     }
     // One identity's mark does not pass as another's of a different size.
     Bytes other = whole;
-    other[4] = static_cast<uint8_t>(mark.identity == As::kOne ? As::kSeveral
-                                                              : As::kOne);
+    other[4] =
+        static_cast<uint8_t>(mark.has_certificate() ? As::kSeveral : As::kOne);
     CHECK_FALSE(ReadFrom(other));
   }
 }

@@ -134,10 +134,10 @@ SessionMark MarkOf(const Bytes& der) {
   return *mark;
 }
 
-bool IsOne(const Bytes& der, const Credential::Pointer& credential) {
+bool IsOne(const Bytes& der, const Credential::Pointer& credential,
+           As how = As::kOne) {
   const SessionMark mark = MarkOf(der);
-  return mark.identity == As::kOne &&
-         mark.certificate == credential->fingerprint();
+  return mark.identity == how && mark.certificate == credential->fingerprint();
 }
 
 void CheckResumed(Pair* pair) {
@@ -619,8 +619,8 @@ TEST_CASE("session: each ticket says what the server knew when it was made") {
     AskLater(first.get(), X());
     REQUIRE(first->sessions().size() > before);
     CHECK(MarkOf(first->sessions()[before - 1]).identity == As::kUnasked);
-    CHECK(IsOne(first->sessions()[before], X()));
-    CHECK(IsOne(Plain(first->client().session()), X()));
+    CHECK(IsOne(first->sessions()[before], X(), As::kOneLater));
+    CHECK(IsOne(Plain(first->client().session()), X(), As::kOneLater));
 
     const auto early =
         Return(first.get(), first->sessions()[before - 1], AnsweredBefore(X()));
@@ -635,6 +635,48 @@ TEST_CASE("session: each ticket says what the server knew when it was made") {
     CheckNotOffered(first.get(), Configured(Y()));
     CheckNotOffered(first.get(), Configured(nullptr));
   }
+}
+
+TEST_CASE("session: a ticket that was on its way when the answer was given") {
+  for (const bool keeps : {false, true}) {
+    CAPTURE(keeps);
+    const auto first =
+        Meet(ServerOf({"", TLS1_3_VERSION, keeps}, ClientAuth::kLater),
+             Configured(nullptr), nullptr);
+    const size_t before = first->sessions().size();
+    REQUIRE(first->server().RequestPostHandshake());
+    REQUIRE(SSL_new_session_ticket(first->server().ssl()) == 1);
+    first->server().Write(Text("behind the ticket"));
+    REQUIRE(first->ReadAll() == Step::kWantClientCert);
+    REQUIRE(first->sessions().size() == before);
+    first->client().Answer(X());
+    REQUIRE(first->ReadAll() == Step::kWantRead);
+    REQUIRE(first->sessions().size() > before);
+    const Bytes& early = first->sessions()[before];
+
+    ConnectionOptions known = AnsweredBefore(X());
+    known.requires_client_cert = true;
+    CheckNotOffered(Return(first.get(), early, known).get(), early);
+    // By nobody is one of the later ones told from it.
+    CheckNotOffered(first.get(), known);
+    CheckNotOffered(first.get(), Configured(Y()));
+    const auto pair = Return(first.get(), early, AnsweredBefore(X()));
+    CheckResumed(pair.get());
+    CHECK(pair->server().client_chain().empty());
+    // Nor is what comes of it.
+    const Bytes next = Plain(pair->client().session());
+    CheckNotOffered(Return(first.get(), next, known).get(), next);
+  }
+}
+
+TEST_CASE("session: known in the handshake already, and shown again later") {
+  const auto first =
+      Meet(ServerOf(kKinds[2], ClientAuth::kRequest), Configured(nullptr), X());
+  AskLater(first.get(), X());
+  CHECK(first->server().CountMessages(SSL3_MT_CERTIFICATE) == 2);
+  ConnectionOptions known = AnsweredBefore(X());
+  known.requires_client_cert = true;
+  CheckResumed(Return(first.get(), known).get());
 }
 
 TEST_CASE("session: declined after the handshake") {
