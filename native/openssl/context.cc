@@ -17,6 +17,13 @@ namespace {
 // read.
 constexpr uint64_t kNoCertificateCompression = SSL_OP_BIT(32) | SSL_OP_BIT(33);
 
+// OpenSSL takes a terminated string: cut short it would mean something else.
+template <typename Set>
+bool Apply(const std::optional<std::string>& value, Set set) {
+  return !value ||
+         (value->find('\0') == std::string::npos && set(value->c_str()) == 1);
+}
+
 }  // namespace
 
 Result<Context::Pointer> Context::Create(const ContextOptions& options) {
@@ -30,25 +37,28 @@ Result<Context::Pointer> Context::Create(const ContextOptions& options) {
       SSL_CTX_set_max_proto_version(ctx, options.max_version) != 1) {
     return fail(FailureReason::kProtocolVersions);
   }
-  if (options.cipher_list &&
-      SSL_CTX_set_cipher_list(ctx, options.cipher_list->c_str()) != 1) {
+  if (!Apply(options.cipher_list, [ctx](const char* list) {
+        return SSL_CTX_set_cipher_list(ctx, list);
+      })) {
     return fail(FailureReason::kCipherList);
   }
-  if (options.cipher_suites &&
-      SSL_CTX_set_ciphersuites(ctx, options.cipher_suites->c_str()) != 1) {
+  if (!Apply(options.cipher_suites, [ctx](const char* list) {
+        return SSL_CTX_set_ciphersuites(ctx, list);
+      })) {
     return fail(FailureReason::kCipherSuites);
   }
-  if (options.groups &&
-      SSL_CTX_set1_groups_list(ctx, options.groups->c_str()) != 1) {
+  if (!Apply(options.groups, [ctx](const char* list) {
+        return SSL_CTX_set1_groups_list(ctx, list);
+      })) {
     return fail(FailureReason::kGroups);
   }
-  if (options.signature_schemes &&
-      SSL_CTX_set1_sigalgs_list(ctx, options.signature_schemes->c_str()) != 1) {
-    return fail(FailureReason::kSignatureSchemes);
-  }
-  if (options.client_signature_schemes &&
-      SSL_CTX_set1_client_sigalgs_list(
-          ctx, options.client_signature_schemes->c_str()) != 1) {
+  if (!Apply(options.signature_schemes,
+             [ctx](const char* list) {
+               return SSL_CTX_set1_sigalgs_list(ctx, list);
+             }) ||
+      !Apply(options.client_signature_schemes, [ctx](const char* list) {
+        return SSL_CTX_set1_client_sigalgs_list(ctx, list);
+      })) {
     return fail(FailureReason::kSignatureSchemes);
   }
   // On a client this lets servers in that do not protect renegotiation (RFC

@@ -45,6 +45,27 @@ TEST_CASE("context: an option that OpenSSL refuses is named") {
   CHECK(FailureOf(options) == "signature-schemes");
 }
 
+TEST_CASE("context: lists with a zero in them are not cut short") {
+  const auto check = [](std::optional<std::string> ContextOptions::* list,
+                        const std::string& good, const std::string& reason) {
+    ContextOptions options;
+    options.*list = good;
+    CHECK(FailureOf(options) == "none");
+    for (const char* rest : {"", ":nonsense"}) {
+      options.*list = good + std::string(1, '\0') + rest;
+      CHECK(FailureOf(options) == reason);
+    }
+  };
+  check(&ContextOptions::cipher_list, "ECDHE-RSA-AES128-GCM-SHA256",
+        "cipher-list");
+  check(&ContextOptions::cipher_suites, "TLS_AES_128_GCM_SHA256",
+        "cipher-suites");
+  check(&ContextOptions::groups, "X25519", "groups");
+  check(&ContextOptions::signature_schemes, "RSA+SHA256", "signature-schemes");
+  check(&ContextOptions::client_signature_schemes, "RSA+SHA256",
+        "signature-schemes");
+}
+
 TEST_CASE("context: the options reach the wire") {
   ContextOptions options = TrustingOptions();
   options.cipher_list = "ECDHE-ECDSA-AES256-GCM-SHA384:@SECLEVEL=1";
