@@ -53,9 +53,10 @@ Napi::Value FromCertificates(Napi::Env env, X509* leaf,
                              const STACK_OF(X509) * chain) {
   Napi::Array list = Napi::Array::New(env);
   const auto append = [&](const X509* certificate) {
-    if (const auto der = EncodeCertificate(certificate)) {
-      list.Set(list.Length(), FromBytes(env, *der));
-    }
+    const auto der = EncodeCertificate(certificate);
+    // Without it the next one would be taken for the leaf.
+    if (!der) Throw(env, TakeFailure(FailureReason::kInternal));
+    list.Set(list.Length(), FromBytes(env, *der));
   };
   if (leaf != nullptr) append(leaf);
   for (int i = 0; i < sk_X509_num(chain); i++) append(sk_X509_value(chain, i));
