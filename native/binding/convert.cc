@@ -37,6 +37,20 @@ std::optional<std::string> ToOptionalString(Napi::Value value) {
   return value.As<Napi::String>().Utf8Value();
 }
 
+SecretString ToSecretString(Napi::Value value) {
+  size_t size = 0;
+  if (napi_get_value_string_utf8(value.Env(), value, nullptr, 0, &size) !=
+      napi_ok) {
+    return {};
+  }
+  // It writes a zero behind the last byte.
+  SecretString text(size + 1, '\0');
+  napi_get_value_string_utf8(value.Env(), value, text.data(), text.size(),
+                             &size);
+  text.resize(size);
+  return text;
+}
+
 int ToInt(Napi::Value value) {
   return value.IsNumber() ? value.As<Napi::Number>().Int32Value() : 0;
 }

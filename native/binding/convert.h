@@ -23,6 +23,8 @@ std::vector<BytesView> ToBytesList(Napi::Value value);
 std::optional<BytesView> ToOptionalBytes(Napi::Value value);
 
 std::optional<std::string> ToOptionalString(Napi::Value value);
+// Empty when it is no string.
+SecretString ToSecretString(Napi::Value value);
 int ToInt(Napi::Value value);
 bool ToBool(Napi::Value value);
 

@@ -1,7 +1,5 @@
 #include "store_wrap.h"
 
-#include <openssl/crypto.h>
-
 #include <optional>
 #include <string>
 #include <utility>
@@ -68,9 +66,6 @@ class OpenOperation : public PoolOperation<StoreContents> {
     passphrase_.assign(passphrase->data, passphrase->data + passphrase->size);
     input_.passphrase = BytesView(passphrase_);
   }
-  ~OpenOperation() override {
-    OPENSSL_cleanse(passphrase_.data(), passphrase_.size());
-  }
 
  private:
   Result<StoreContents> Run() override { return OpenStore(input_); }
@@ -92,7 +87,7 @@ class OpenOperation : public PoolOperation<StoreContents> {
   }
 
   StoreInput input_;
-  Bytes passphrase_;
+  SecretBytes passphrase_;
 };
 
 class SignOperation : public PoolOperation<Bytes> {
@@ -192,7 +187,7 @@ Napi::Value StoreKeyWrap::Sign(const Napi::CallbackInfo& info) {
 Napi::Value OpenStoreInPool(const Napi::CallbackInfo& info) {
   const Napi::Object options = info[0].ToObject();
   StoreInput input;
-  input.uri = ToOptionalString(options.Get("uri")).value_or("");
+  input.uri = ToSecretString(options.Get("uri"));
   input.property_query =
       ToOptionalString(options.Get("propertyQuery")).value_or("");
   if (options.Get("providers").IsArray()) {

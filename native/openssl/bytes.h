@@ -43,6 +43,8 @@ struct CleansingAllocator {
 
 // For keys, and for what keys can be derived from.
 using SecretBytes = std::vector<uint8_t, CleansingAllocator<uint8_t>>;
+using SecretString =
+    std::basic_string<char, std::char_traits<char>, CleansingAllocator<char>>;
 
 // Bytes that someone else keeps alive for the length of the call.
 struct BytesView {

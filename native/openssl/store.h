@@ -14,7 +14,7 @@
 namespace tls_client_cert {
 
 struct StoreInput {
-  std::string uri;
+  SecretString uri;                    // may have a PIN in it
   std::vector<std::string> providers;  // see ProviderLibrary::Load
   std::string property_query;          // empty: none
   std::optional<BytesView> passphrase;

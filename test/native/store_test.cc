@@ -49,7 +49,7 @@ Result<StoreContents> Open(
     const std::optional<std::string>& passphrase = std::nullopt,
     std::vector<std::string> providers = {}) {
   StoreInput input;
-  input.uri = file.path();
+  input.uri = file.path().c_str();
   input.providers = std::move(providers);
   if (passphrase) input.passphrase = BytesView(*passphrase);
   return OpenStore(input);

@@ -8,6 +8,7 @@
 
 #include "pair.h"
 #include "session_facts.h"
+#include "store.h"
 
 namespace {
 
@@ -219,6 +220,36 @@ TEST_CASE("wiped: sessions, which have the master secret in them") {
     }
     CHECK(watch.found == 0);
   }
+}
+
+TEST_CASE("wiped: the passphrase of a PFX, right or wrong") {
+  const std::string passphrase = "far too long for a string to keep inside";
+  const Identity& identity = ThePki().clients.at("p256");
+  for (const bool right : {true, false}) {
+    const Bytes pfx = Pfx(identity, {}, right ? passphrase : "another");
+    Needle secret{BytesView(passphrase)};
+    secret.Watch();
+    {
+      PfxInput input;
+      input.bytes = pfx;
+      input.passphrase = BytesView(passphrase);
+      CHECK(Credential::Create(input).ok() == right);
+    }
+    CHECK(watch.found == 0);
+  }
+}
+
+TEST_CASE("wiped: the URI of a store, which may have a PIN in it") {
+  const std::string uri = "nobody:token=x?pin-value=91827364546372819";
+  Needle secret{BytesView(uri)};
+  secret.Watch();
+  {
+    StoreInput input;
+    input.uri = uri.c_str();
+    const StoreInput moved = std::move(input);
+    CHECK(moved.uri == uri.c_str());
+  }
+  CHECK(watch.found == 0);
 }
 
 TEST_CASE("wiped: secrets written down, and exported keying material") {

@@ -36,7 +36,7 @@ TEST_CASE("faults: a store, and a signature of its key") {
   }
   ExploreApart("store", [&]() -> Outcome {
     StoreInput input;
-    input.uri = path;
+    input.uri = path.c_str();
     input.passphrase = BytesView(passphrase);
     auto opened = Armed([&] { return OpenStore(input); });
     if (!opened.ok()) return Failed(opened.failure());
