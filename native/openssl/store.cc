@@ -34,7 +34,6 @@ bool IsUnregisteredScheme(const ErrorRecord& error) {
   return Is(error, ERR_LIB_OSSL_STORE, OSSL_STORE_R_UNREGISTERED_SCHEME);
 }
 
-// RC2-40 and its like are in OpenSSL 3's legacy provider only.
 // No decoder takes it for anything.
 bool IsUnsupportedContent(const ErrorRecord& error) {
   return Is(error, ERR_LIB_OSSL_STORE, ERR_R_UNSUPPORTED);
