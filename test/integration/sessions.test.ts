@@ -573,3 +573,19 @@ test('credentialOf() of a chain resumes as that chain', async () => {
   expect(seen.subject).toBe(deep.subject);
   await server.stop();
 });
+
+test('requireClientCert has no use for a session whose certificate came after the handshake', async () => {
+  const server = await startPythonServer({ identity: pki.server, clientCa: pki.clientCasPath });
+  const { sessions, seen } = await visit(server, answers(A), async (dialogue) => {
+    dialogue.say('ask');
+    expect(await dialogue.line()).toBe('asked');
+  });
+  expect(seen.subject).toBe(A.subject);
+  const session = sessions.at(-1);
+  const known = { ...answers(), session, sessionCredential: A };
+  const error = await failure(dial(server, { ...known, requireClientCert: true }));
+  expect(error.code).toBe('ERR_CLIENT_CERT_REQUIRED');
+  expect(error.message).toContain('the server asked for none');
+  expect((await visit(server, known)).reused).toBe(true);
+  await server.stop();
+});
