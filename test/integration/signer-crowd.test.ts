@@ -97,7 +97,8 @@ test.each(PROTOCOLS)('%s: many signers that sign at once', async (protocol) => {
     Array.from({ length: 100 }, async (_, i) => {
       const it = pki.clients[answers[i % answers.length] as (typeof answers)[number]];
       const socket = connectTo(server.port, () => signedBy(it, signerOf(it)));
-      await within('secureConnect', secured(socket), 15_000);
+      // They wait for one another, and on a busy machine the last for long.
+      await secured(socket, 15_000);
       expect(socket.clientAuth).toMatchObject({ credential: { subject: it.subject } });
       await hangUp(socket);
     }),

@@ -52,7 +52,7 @@ export function dial(server: { readonly port: number }, options: ConnectionOptio
 }
 
 /** Resolves when the handshake is complete; a connection that fails instead is a failure. */
-export function secured(socket: TLSSocket): Promise<TLSSocket> {
+export function secured(socket: TLSSocket, ms?: number): Promise<TLSSocket> {
   return within(
     'secureConnect',
     new Promise((resolve, reject) => {
@@ -62,6 +62,7 @@ export function secured(socket: TLSSocket): Promise<TLSSocket> {
       });
       socket.once('error', reject);
     }),
+    ms,
   );
 }
 
