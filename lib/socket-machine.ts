@@ -11,6 +11,9 @@ import { writeAfterEnd } from './write-after-end';
 /** Plaintext bytes that are read before others have a turn: as much as Node reads from a socket at a time. */
 const READ_IN_A_TURN = 64 * 1024;
 
+/** Plaintext bytes that are written before others have a turn, where a peer takes all that it gets. */
+const WRITE_IN_A_TURN = 256 * 1024;
+
 /** Where the connection stands. */
 type Phase = 'connecting' | 'handshake' | 'open' | 'over';
 
@@ -47,6 +50,8 @@ export abstract class SocketMachine<Self> extends SocketFacts<Self> {
   /** Enough was read in this turn of the event loop; the rest follows in the next. */
   #readsOn = false;
   #turnAhead = false;
+  /** Plaintext bytes since a write last waited for a turn. */
+  #writtenOn = 0;
   #final: ((error?: Error | null) => void) | undefined;
   #advancing = false;
   #advanceAgain = false;
@@ -269,11 +274,24 @@ export abstract class SocketMachine<Self> extends SocketFacts<Self> {
     this.touch();
     const passedOn = !this[CONNECTION].hasOutput;
     // What is small waits a turn for more, to be gathered with it; it has left already.
-    if (passedOn && count >= RECORD_SIZE) this.#written(writing);
-    else this.flush((error) => this.#written(writing, error));
+    if (passedOn && count >= RECORD_SIZE) this.#passedOn(writing, count);
+    else this.flush((error) => this.#passedOn(writing, count, error));
   }
 
-  /** The transport took what was encrypted of `writing`. */
+  /**
+   * The transport took `count` bytes of what was encrypted of `writing`. Who writes on whenever that is so would
+   * keep the loop from everybody else, and us from reading.
+   */
+  #passedOn(writing: PendingWrite, count: number, error?: Error | null): void {
+    this.#writtenOn += count;
+    if (error || this.#writtenOn < WRITE_IN_A_TURN) {
+      this.#written(writing, error);
+      return;
+    }
+    this.#writtenOn = 0;
+    setImmediate(() => this.#written(writing));
+  }
+
   #written(writing: PendingWrite, error?: Error | null): void {
     this.touch();
     if (error) this.lastWords();

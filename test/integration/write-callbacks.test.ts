@@ -267,3 +267,44 @@ describe("a driver's stream", () => {
     await raw.close();
   });
 });
+
+describe('writing whenever the last write is done', () => {
+  const PAIR = 'a Duplex that takes all';
+  const ENOUGH = 16 * 1024 * 1024;
+
+  /** How much it writes before the event loop comes round. */
+  async function writesInATurn(socket: Duplex, size: number): Promise<number> {
+    const turn = new Promise((resolve) => setImmediate(resolve));
+    let written = 0;
+    let goesOn = true;
+    const more = () => {
+      written += size;
+      if (goesOn && written < ENOUGH) socket.write(Buffer.alloc(size), more);
+    };
+    more();
+    await turn;
+    goesOn = false;
+    return written;
+  }
+
+  test.each(
+    [...Object.keys(WAYS), PAIR].flatMap((way) => [4, 64, 512].map((k) => [way, k] as const)),
+  )('lets others have a turn, over %s, %i KiB at a time', async (way, kibibytes) => {
+    const pair = createPair();
+    if (way === PAIR) server.server.emit('connection', pair.server);
+    const options = (await WAYS[way]?.(server)) ?? { socket: pair.client };
+    const socket = clients.ours({ ...to(server.port), ...options });
+    socket.on('error', () => {});
+    await next(socket, 'secureConnect');
+    pair.client._write = (_chunk, _encoding, callback) => callback();
+    pair.client._writev = null as never;
+    // What is written with the handshake may wait for a turn of its own.
+    await turns(5);
+    const size = kibibytes * 1024;
+    expect(await writesInATurn(socket, size)).toBeLessThanOrEqual(256 * 1024 + 2 * size);
+    const closed = next(socket, 'close');
+    socket.destroy();
+    pair.client.destroy();
+    await closed;
+  });
+});
