@@ -269,8 +269,7 @@ describe("a driver's stream", () => {
 });
 
 describe('writing whenever the last write is done', () => {
-  const PAIR = 'a Duplex that takes all';
-  const ENOUGH = 16 * 1024 * 1024;
+  const ENOUGH = 32 * 1024 * 1024;
 
   /** How much it writes before the event loop comes round. */
   async function writesInATurn(socket: Duplex, size: number): Promise<number> {
@@ -287,13 +286,11 @@ describe('writing whenever the last write is done', () => {
     return written;
   }
 
-  test.each(
-    [...Object.keys(WAYS), PAIR].flatMap((way) => [4, 64, 512].map((k) => [way, k] as const)),
-  )('lets others have a turn, over %s, %i KiB at a time', async (way, kibibytes) => {
+  // The kernel's buffers end it sooner or later; here nothing would.
+  test.each([4, 64, 512])('lets others have a turn, %i KiB at a time', async (kibibytes) => {
     const pair = createPair();
-    if (way === PAIR) server.server.emit('connection', pair.server);
-    const options = (await WAYS[way]?.(server)) ?? { socket: pair.client };
-    const socket = clients.ours({ ...to(server.port), ...options });
+    server.server.emit('connection', pair.server);
+    const socket = clients.ours({ ...to(server.port), socket: pair.client });
     socket.on('error', () => {});
     await next(socket, 'secureConnect');
     pair.client._write = (_chunk, _encoding, callback) => callback();
@@ -301,7 +298,7 @@ describe('writing whenever the last write is done', () => {
     // What is written with the handshake may wait for a turn of its own.
     await turns(5);
     const size = kibibytes * 1024;
-    expect(await writesInATurn(socket, size)).toBeLessThanOrEqual(256 * 1024 + 2 * size);
+    expect(await writesInATurn(socket, size)).toBeLessThanOrEqual(4 * 1024 * 1024 + 2 * size);
     const closed = next(socket, 'close');
     socket.destroy();
     pair.client.destroy();
