@@ -6,8 +6,7 @@ import { connectionError } from './connection-error';
 import { ESTABLISHED, NATIVE } from './connection-facts';
 import type { ConnectionListener, ConnectionResult } from './connection-result';
 import { Diagnostics } from './diagnostics';
-import { TLSClientCertError } from './errors';
-import { gaveUpError } from './failures';
+import { destroyedError, gaveUpError } from './failures';
 import type { ProtocolSettings } from './protocol-options';
 import { readClientAuth } from './read-client-auth';
 import { ServerJudgement } from './server-judgement';
@@ -125,7 +124,7 @@ export abstract class ConnectionMachine extends ServerJudgement {
   }
 
   /** @internal */
-  protected fail(error: Error = destroyedError()): ConnectionResult {
+  protected fail(error: Error = destroyedError('connection')): ConnectionResult {
     this.error ??= error;
     const auth = this[NATIVE] === null ? this.#clientAuth : this.clientAuth;
     if (auth.status === 'pending') this.#clientAuth = failed(this.error);
@@ -162,7 +161,7 @@ export abstract class ConnectionMachine extends ServerJudgement {
     // Made only where someone gets to see it, and the same for all who do.
     let made = this.error;
     const why = () => {
-      made ??= (typeof reason === 'function' ? reason() : reason) ?? destroyedError();
+      made ??= (typeof reason === 'function' ? reason() : reason) ?? destroyedError('connection');
       return made;
     };
     const auth = this.clientAuth;
@@ -328,8 +327,4 @@ export abstract class ConnectionMachine extends ServerJudgement {
     const credential = 'credential' in auth ? auth.credential : undefined;
     return (credential ?? this.settings.secureContext.credentials[0])?.certificate;
   }
-}
-
-export function destroyedError(): TLSClientCertError {
-  return new TLSClientCertError('ERR_TLS_CONNECTION_OVER', 'The connection was destroyed.');
 }

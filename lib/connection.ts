@@ -2,11 +2,11 @@ import { types } from 'node:util';
 import { binding, type FailureRecord, type NativeConnection, Step } from './binding';
 import { isAuthenticated, requiredError } from './client-auth';
 import { ESTABLISHED, NATIVE } from './connection-facts';
-import { ConnectionMachine, destroyedError } from './connection-machine';
+import { ConnectionMachine } from './connection-machine';
 import type { ConnectionListener, ConnectionResult } from './connection-result';
 import { Credential } from './credential';
 import { invalidArgType, outOfRange, TLSClientCertError } from './errors';
-import { contextError, gaveUpError, protocolError, translated } from './failures';
+import { contextError, destroyedError, gaveUpError, protocolError, translated } from './failures';
 import { given } from './given';
 import { normalizeProtocol, type ProtocolOptions, type ProtocolSettings } from './protocol-options';
 import { SecureContext } from './secure-context';
@@ -132,7 +132,7 @@ export class Connection extends ConnectionMachine {
   #whyUnacceptable(native: NativeConnection): Error | undefined {
     const error = this.judgeUnseen(native);
     if (error !== undefined) return error;
-    if (this[NATIVE] === null) return destroyedError();
+    if (this[NATIVE] === null) return destroyedError('connection');
     const auth = this.clientAuth;
     return this.settings.requireClientCert && !isAuthenticated(auth)
       ? requiredError(auth)

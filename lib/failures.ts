@@ -425,6 +425,11 @@ function tellsOfAlert({ library, text }: OpenSSLErrorRecord, alert: number): boo
   return library === 'SSL routines' && (code & 0x7fffff) === 1000 + alert;
 }
 
+/** Nothing can be done with it any more, as its owner wanted. */
+export function destroyedError(what: 'connection' | 'socket' | 'stream'): TLSClientCertError {
+  return new TLSClientCertError('ERR_TLS_CONNECTION_OVER', `The ${what} was destroyed.`);
+}
+
 /** The server went before its question was answered. */
 export function gaveUpError(cause?: Error): TLSClientCertError {
   const code = (cause as NodeJS.ErrnoException | undefined)?.code ?? 'ECONNRESET';

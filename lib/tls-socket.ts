@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { Connection } from './connection';
 import type { ConnectionListener } from './connection-result';
 import { invalidArgType, TLSClientCertError } from './errors';
-import { gaveUpError } from './failures';
+import { destroyedError, gaveUpError } from './failures';
 import { IdleTimer } from './idle-timer';
 import { LowerStream, type LowerStreamOwner } from './lower-stream';
 import { OnRead } from './on-read';
@@ -303,7 +303,7 @@ export class TLSSocket extends SocketMachine<TLSSocket> {
     // Made only where someone gets to see it, and the same for all who do.
     let reason: Error | null = error;
     const why = () => {
-      reason ??= new TLSClientCertError('ERR_TLS_CONNECTION_OVER', 'The socket was destroyed.');
+      reason ??= destroyedError('socket');
       return reason;
     };
     this.over = why;

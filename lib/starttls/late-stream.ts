@@ -2,7 +2,7 @@ import { Socket, type SocketConnectOpts } from 'node:net';
 import { Duplex } from 'node:stream';
 import type { DetailedPeerCertificate, PeerCertificate } from 'node:tls';
 import { connect } from '../connect';
-import { TLSClientCertError } from '../errors';
+import { destroyedError } from '../failures';
 import type { ConnectionOptions } from '../options';
 import type { TLSSocket } from '../tls-socket';
 import { type StartTlsProtocol, type UpgradeOptions, upgrade } from './upgrade';
@@ -125,7 +125,8 @@ export class LateStream extends Duplex {
     const waiting = this.#waiting;
     this.#waiting = undefined;
     // What the driver wrote behind it is called back with it.
-    if (waiting !== undefined) process.nextTick(waiting.callback, error ?? overError());
+    if (waiting !== undefined)
+      process.nextTick(waiting.callback, error ?? destroyedError('stream'));
     callback(error);
   }
 
@@ -170,8 +171,4 @@ export class LateStream extends Duplex {
     this.#waiting = undefined;
     waiting?.action(tls);
   }
-}
-
-function overError(): TLSClientCertError {
-  return new TLSClientCertError('ERR_TLS_CONNECTION_OVER', 'The stream was destroyed.');
 }

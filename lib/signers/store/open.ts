@@ -131,16 +131,23 @@ function checked(uri: unknown, options: StoreOptions): CheckedOptions {
 /** Read as the credential will be, before anybody is asked for the key. */
 function leafOf(cert: CertificateInput): X509Certificate {
   if (cert instanceof X509Certificate) return cert;
-  const certificate = toBytes(cert, 'options.cert');
-  try {
+  // Its key may be in the same text.
+  return withSecret(cert, 'options.cert', (certificate) => {
     const native = translated(
       () => new binding.Credential(bare({ certificate, chain: [], schemes: [] })),
       (failure) => credentialError(failure, INPUT_NAMES),
     );
     return new X509Certificate(native.certificates()[0] as Buffer);
+  });
+}
+
+/** What had to be copied for its bytes does not stay behind. */
+function withSecret<T>(secret: Bytes, name: string, use: (bytes: Uint8Array) => T): T {
+  const bytes = toBytes(secret, name);
+  try {
+    return use(bytes);
   } finally {
-    // Its key may be in the same text.
-    if (typeof cert === 'string') certificate.fill(0);
+    if (typeof secret === 'string') bytes.fill(0);
   }
 }
 
@@ -185,10 +192,9 @@ async function open(
   passphrase: Bytes | undefined,
 ): Promise<NativeStoreContents> {
   if (passphrase === undefined) return binding.openStore(bare({ uri, providers, propertyQuery }));
-  const bytes = toBytes(passphrase, 'options.passphrase');
-  const opening = binding.openStore(bare({ uri, providers, propertyQuery, passphrase: bytes }));
-  if (typeof passphrase === 'string') bytes.fill(0);
-  return opening;
+  return withSecret(passphrase, 'options.passphrase', (bytes) =>
+    binding.openStore(bare({ uri, providers, propertyQuery, passphrase: bytes })),
+  );
 }
 
 interface Pair {
