@@ -5,6 +5,8 @@ import type { Readable } from 'node:stream';
 import tls from 'node:tls';
 import { type ConnectionOptions, connect, type TLSSocket } from '../../lib/index';
 import { registerLeftover } from '../support/leftovers';
+import type { NodeServer } from '../support/node-server';
+import { createPair } from '../support/pair';
 import { loadPki } from '../support/pki';
 
 export const pki = loadPki();
@@ -98,6 +100,17 @@ export async function readBytes(stream: Readable, size: number): Promise<Buffer>
   });
   if (size > 0) await within(done, `${size} bytes`, 15_000);
   return Buffer.concat(chunks);
+}
+
+/** A connection over a pair in memory, secure on both sides, with the socket at the server. */
+export async function overPair(server: NodeServer, client: Client, options: object) {
+  const pair = createPair();
+  const handshake = server.connections.length + 1;
+  server.server.emit('connection', pair.server);
+  const socket = clients[client]({ ...options, socket: pair.client });
+  await next(socket, 'secureConnect');
+  const { socket: peer } = await server.sawClient(handshake);
+  return { socket, peer, below: pair.client };
 }
 
 export interface RawServer {

@@ -12,6 +12,7 @@ import {
   type Client,
   clients,
   next,
+  overPair,
   pki,
   readAll,
   readBytes,
@@ -270,15 +271,8 @@ describe('a transport that goes', () => {
   afterEach(() => server.close());
 
   /** By TLS 1.2, whose servers send no tickets behind the handshake. */
-  async function open(client: Client, more: Partial<ConnectionOptions>) {
-    const pair = createPair();
-    server.server.emit('connection', pair.server);
-    const handshake = server.connections.length + 1;
-    const socket = clients[client]({ ...to(server.port, 'TLSv1.2'), socket: pair.client, ...more });
-    await next(socket, 'secureConnect');
-    const { socket: peer } = await server.sawClient(handshake);
-    return { socket, peer, below: pair.client };
-  }
+  const open = (client: Client, more: Partial<ConnectionOptions>) =>
+    overPair(server, client, { ...to(server.port, 'TLSv1.2'), ...more });
 
   test.each([
     ['without a word', undefined],

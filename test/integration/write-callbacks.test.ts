@@ -3,12 +3,13 @@ import { once } from 'node:events';
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { postgresStream } from '../../lib/starttls';
+import { deferred } from '../support/client';
 import { type NodeServer, startNodeServer } from '../support/node-server';
-import { createPair } from '../support/pair';
 import {
   type Client,
   clients,
   next,
+  overPair,
   pki,
   startRawServer,
   suspended,
@@ -113,15 +114,10 @@ describe('destroy() before TLS', () => {
 
 describe('over a Duplex that never says that it took a write', () => {
   async function open(client: Client) {
-    const pair = createPair();
-    server.server.emit('connection', pair.server);
-    const handshake = server.connections.length + 1;
-    const socket = clients[client]({ ...to(server.port), socket: pair.client });
-    await next(socket, 'secureConnect');
-    const { socket: peer } = await server.sawClient(handshake);
+    const { socket, peer, below } = await overPair(server, client, to(server.port));
     const held: (() => void)[] = [];
-    pair.client._write = (_chunk, _encoding, callback) => void held.push(callback);
-    return { socket, peer, held, below: pair.client, ...tell(socket.resume()) };
+    below._write = (_chunk, _encoding, callback) => void held.push(callback);
+    return { socket, peer, held, below, ...tell(socket.resume()) };
   }
 
   test('destroy()', async () => {
@@ -235,15 +231,12 @@ describe("a driver's stream", () => {
   });
 
   test.each(['destroyed', 'refused'])('%s while the server has not answered', async (how) => {
-    let asked = () => {};
-    const waiting = new Promise<void>((resolve) => {
-      asked = resolve;
-    });
-    const raw = await startRawServer((socket) => socket.once('data', asked));
+    const asked = deferred();
+    const raw = await startRawServer((socket) => socket.once('data', () => asked.resolve()));
     const one = stream();
     const { told, codes, within } = tell(one);
     one.connect(raw.port, '127.0.0.1');
-    await waiting;
+    await asked.promise;
     if (how === 'destroyed') within(() => one.destroy());
     else raw.sockets[0]?.write('N');
     await closed(one);
@@ -288,20 +281,17 @@ describe('writing whenever the last write is done', () => {
 
   // The kernel's buffers end it sooner or later; here nothing would.
   test.each([4, 64, 512])('lets others have a turn, %i KiB at a time', async (kibibytes) => {
-    const pair = createPair();
-    server.server.emit('connection', pair.server);
-    const socket = clients.ours({ ...to(server.port), socket: pair.client });
+    const { socket, below } = await overPair(server, 'ours', to(server.port));
     socket.on('error', () => {});
-    await next(socket, 'secureConnect');
-    pair.client._write = (_chunk, _encoding, callback) => callback();
-    pair.client._writev = null as never;
+    below._write = (_chunk, _encoding, callback) => callback();
+    below._writev = null as never;
     // What is written with the handshake may wait for a turn of its own.
     await turns(5);
     const size = kibibytes * 1024;
     expect(await writesInATurn(socket, size)).toBeLessThanOrEqual(4 * 1024 * 1024 + 2 * size);
     const closed = next(socket, 'close');
     socket.destroy();
-    pair.client.destroy();
+    below.destroy();
     await closed;
   });
 });

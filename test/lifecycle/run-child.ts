@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { registerLeftover } from '../support/leftovers';
+import { STREAM_ALONE } from '../support/over-descriptors';
 import { patience } from '../support/slowness';
 
 export interface ChildResult {
@@ -46,9 +47,7 @@ export function runChild(
       ...flags,
       '--require',
       REGISTER,
-      ...(process.env.TLS_CLIENT_CERT_TEST_TRANSPORT === 'stream'
-        ? ['--require', STREAM_ONLY]
-        : []),
+      ...(STREAM_ALONE ? ['--require', STREAM_ONLY] : []),
       join(__dirname, 'children', `${name}.ts`),
       ...args.map(String),
     ],

@@ -1,11 +1,11 @@
 /** What a listener throws is an uncaught exception as with any emitter, and the socket survives. */
 import { PROTOCOLS } from '../support/client';
 import { startNodeServer } from '../support/node-server';
+import { STREAM_ALONE } from '../support/over-descriptors';
 import { loadPki } from '../support/pki';
 import { runChild } from './run-child';
 
 const REGULAR = 'secureConnect end close';
-const OVER_STREAM = process.env.TLS_CLIENT_CERT_TEST_TRANSPORT === 'stream';
 
 test.each([
   ["'connect'", REGULAR],
@@ -17,7 +17,7 @@ test.each([
   ["'finish'", REGULAR],
   // A stream looks after its own end only after the listeners; that is so with every stream. Where there is
   // another one below, that goes by itself, and we with it.
-  ["'end'", OVER_STREAM ? REGULAR : 'secureConnect end'],
+  ["'end'", STREAM_ALONE ? REGULAR : 'secureConnect end'],
   ["'close'", REGULAR],
   ["'error'", 'secureConnect error close'],
   ["a write's callback", REGULAR],

@@ -50,6 +50,11 @@ ConnectionOptions AnsweredBefore(const Credential::Pointer& credential) {
   return options;
 }
 
+ConnectionOptions Required(ConnectionOptions options) {
+  options.requires_client_cert = true;
+  return options;
+}
+
 // To the end of the handshake, and past the tickets: the server is accepted,
 // a question is answered with `credential` or declined.
 void Finish(Pair* pair, const Credential::Pointer& credential) {
@@ -163,6 +168,19 @@ void CheckNotOffered(Pair* first, const ConnectionOptions& options,
                      const Context::Pointer& context = AskingContext()) {
   const auto pair = Return(first, options, context);
   CheckNotOffered(pair.get(), first->sessions().back());
+}
+
+// Whoever it is, with whatever is known of who it was.
+void CheckNeverOffered(Pair* first) {
+  ConnectionOptions all = AnsweredBefore(X());
+  all.session_declined = true;
+  for (const ConnectionOptions& options :
+       {all, Required(AnsweredBefore(X())), AnsweredBefore(Y()),
+        Configured(X()), Configured(Y())}) {
+    CheckNotOffered(first, options);
+  }
+  CheckNotOffered(first, Configured(nullptr),
+                  MakeContext(TrustingOptions(), false));
 }
 
 Bytes LeafDer(X509* certificate) {
@@ -423,13 +441,7 @@ TEST_CASE("session: made under several identities, never offered at all") {
     CHECK(MarkOf(Plain(first->client().session())).identity == As::kSeveral);
     CHECK(MarkOf(first->sessions().back()).identity == As::kSeveral);
 
-    ConnectionOptions all = AnsweredBefore(X());
-    all.session_declined = true;
-    CheckNotOffered(first.get(), all);
-    CheckNotOffered(first.get(), AnsweredBefore(Y()));
-    CheckNotOffered(first.get(), Configured(Y()));
-    CheckNotOffered(first.get(), Configured(nullptr),
-                    MakeContext(TrustingOptions(), false));
+    CheckNeverOffered(first.get());
   }
 }
 
@@ -452,14 +464,7 @@ TEST_CASE("session: shown one, then none, and never offered as that one") {
       REQUIRE(first->server().client_chain().empty());
       REQUIRE(first->sessions().size() > before);
 
-      ConnectionOptions known = AnsweredBefore(X());
-      known.requires_client_cert = true;
-      CheckNotOffered(first.get(), known);
-      CheckNotOffered(first.get(), Configured(X()));
-      // Nor as somebody whom it may still be known not to be.
-      CheckNotOffered(first.get(), Configured(Y()));
-      CheckNotOffered(first.get(), Configured(nullptr),
-                      MakeContext(TrustingOptions(), false));
+      CheckNeverOffered(first.get());
     }
   }
 }
@@ -654,8 +659,7 @@ TEST_CASE("session: a ticket that was on its way when the answer was given") {
     REQUIRE(first->sessions().size() > before);
     const Bytes& early = first->sessions()[before];
 
-    ConnectionOptions known = AnsweredBefore(X());
-    known.requires_client_cert = true;
+    const ConnectionOptions known = Required(AnsweredBefore(X()));
     CheckNotOffered(Return(first.get(), early, known).get(), early);
     // By nobody is one of the later ones told from it.
     CheckNotOffered(first.get(), known);
@@ -674,9 +678,7 @@ TEST_CASE("session: known in the handshake already, and shown again later") {
       Meet(ServerOf(kKinds[2], ClientAuth::kRequest), Configured(nullptr), X());
   AskLater(first.get(), X());
   CHECK(first->server().CountMessages(SSL3_MT_CERTIFICATE) == 2);
-  ConnectionOptions known = AnsweredBefore(X());
-  known.requires_client_cert = true;
-  CheckResumed(Return(first.get(), known).get());
+  CheckResumed(Return(first.get(), Required(AnsweredBefore(X()))).get());
 }
 
 TEST_CASE("session: declined after the handshake") {

@@ -13,7 +13,14 @@ import {
 } from '../../lib/signers/pkcs11/index';
 import { deferred, within } from '../support/client';
 import { loadPki } from '../support/pki';
-import { PIN, PKCS11_SPY, SoftHsm, useTypeScriptWorkers, WRONG_PIN } from '../support/softhsm';
+import {
+  everydayAndCareful,
+  PIN,
+  PKCS11_SPY,
+  type SoftHsm,
+  useTypeScriptWorkers,
+  WRONG_PIN,
+} from '../support/softhsm';
 
 useTypeScriptWorkers();
 
@@ -22,20 +29,7 @@ let softHsm: SoftHsm;
 let cards: Pkcs11Module;
 
 beforeEach(async () => {
-  softHsm = await SoftHsm.make({
-    tokens: {
-      card: [
-        { label: 'everyday', id: '01', identity: clients.ec256 },
-        {
-          label: 'careful',
-          id: '02',
-          identity: clients.rsa,
-          args: ['--always-auth'],
-        },
-      ],
-    },
-  });
-  await softHsm.select();
+  softHsm = await everydayAndCareful();
 }, 60_000);
 afterEach(async () => {
   await cards?.close();

@@ -4,26 +4,22 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { openPkcs11, Pkcs11Module } from '../../lib/signers/pkcs11/index';
-import { loadPki } from '../support/pki';
 import { polluted } from '../support/polluted';
-import { PIN, SOFTHSM, SoftHsm, useTypeScriptWorkers } from '../support/softhsm';
+import {
+  everydayAndCareful,
+  PIN,
+  REGISTER,
+  SOFTHSM,
+  type SoftHsm,
+  useTypeScriptWorkers,
+} from '../support/softhsm';
 
 useTypeScriptWorkers();
 
-const { clients } = loadPki();
-const REGISTER = join(__dirname, '../../tools/register-typescript.cjs');
 let softHsm: SoftHsm;
 
 beforeAll(async () => {
-  softHsm = await SoftHsm.make({
-    tokens: {
-      card: [
-        { label: 'everyday', id: '01', identity: clients.ec256 },
-        { label: 'careful', id: '02', identity: clients.rsa, args: ['--always-auth'] },
-      ],
-    },
-  });
-  await softHsm.select();
+  softHsm = await everydayAndCareful();
 }, 60_000);
 afterAll(() => softHsm.remove());
 

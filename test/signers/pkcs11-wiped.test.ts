@@ -2,12 +2,12 @@
 import { join } from 'node:path';
 import { type PinAnswer, Pkcs11Module } from '../../lib/signers/pkcs11/index';
 import { deferred } from '../support/client';
-import { loadPki } from '../support/pki';
 import {
+  everydayAndCareful,
   PIN,
   REGISTER,
   SOFTHSM,
-  SoftHsm,
+  type SoftHsm,
   started,
   useTypeScriptWorkers,
   WRONG_PIN,
@@ -19,22 +19,13 @@ import type { SeenPin } from './children/watched-worker';
 import workerThreads = require('node:worker_threads');
 
 const WATCHED = join(__dirname, 'children/watched-worker.ts');
-const { clients } = loadPki();
 const { Worker, MessageChannel } = workerThreads;
 
 useTypeScriptWorkers();
 
 let softHsm: SoftHsm;
 beforeAll(async () => {
-  softHsm = await SoftHsm.make({
-    tokens: {
-      card: [
-        { label: 'everyday', id: '01', identity: clients.ec256 },
-        { label: 'careful', id: '02', identity: clients.rsa, args: ['--always-auth'] },
-      ],
-    },
-  });
-  await softHsm.select();
+  softHsm = await everydayAndCareful();
   jest.mocked(workerThreads.Worker).mockImplementation(() => {
     const { port1, port2 } = new MessageChannel();
     port1.on('message', (pin: SeenPin) => {

@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { registerLeftover } from './leftovers';
 import { openssl } from './openssl';
-import type { Identity } from './pki';
+import { type Identity, loadPki } from './pki';
 
 // The module's own object: what is set here, the code under test sees.
 import workerThreads = require('node:worker_threads');
@@ -193,6 +193,21 @@ export class SoftHsm {
 }
 
 const { Worker } = workerThreads;
+
+/** A token with a key that is logged in for once, and one that wants the PIN for each signature; selected already. */
+export async function everydayAndCareful(): Promise<SoftHsm> {
+  const { ec256, rsa } = loadPki().clients;
+  const softHsm = await SoftHsm.make({
+    tokens: {
+      card: [
+        { label: 'everyday', id: '01', identity: ec256 },
+        { label: 'careful', id: '02', identity: rsa, args: ['--always-auth'] },
+      ],
+    },
+  });
+  await softHsm.select();
+  return softHsm;
+}
 
 /** In the process itself, where `getenv()` looks; jest gives tests a copy of `process.env`. */
 async function setEnvironment(env: Readonly<Record<string, string>>): Promise<void> {
