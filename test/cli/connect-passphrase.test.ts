@@ -87,6 +87,17 @@ describe.each([
   );
 });
 
+/** A paste; and whoever types that fast meets no moment in which the terminal shows it. */
+test('plain: nothing and the right one, in one piece', () =>
+  atPassphrase(['--plain'], async (terminal) => {
+    await terminal.shows('Passphrase of me.p12:');
+    await terminal.type(`\r${passphrase}\r`);
+    await terminal.shows(`Certificate sent: ${pki.deepClient.subject}`);
+    const all = await terminal.everything();
+    expect(all).toContain('Type the passphrase, or Ctrl-C to give up.');
+    expect(all).not.toContain(passphrase);
+  }));
+
 test('one that is not opened moves no column of the others', () =>
   withSServer(required, (server) => {
     const { certPath, keyPath } = pki.clients.ec256;

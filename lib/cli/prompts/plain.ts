@@ -37,11 +37,12 @@ export function askLine(question: string, signal: AbortSignal): Promise<string> 
 }
 
 /**
- * The same for a secret: nothing of it is shown.
+ * The same for a secret: nothing of it is shown. Who gives none is told so and asked again, and the terminal
+ * shows nothing in between either: whoever is told to type may do so at once.
  *
  * @throws CliError of the kind `interrupted` on Ctrl-C and Ctrl-D; the signal's reason.
  */
-export function askHidden(question: string, signal: AbortSignal): Promise<string> {
+export function askHidden(question: string, empty: string, signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const { stdin } = process;
@@ -61,6 +62,10 @@ export function askHidden(question: string, signal: AbortSignal): Promise<string
     const onData = (bytes: Buffer) => {
       for (const byte of bytes) {
         if (ENTER.has(byte)) {
+          if (typed.length === 0) {
+            process.stderr.write(`\n${empty}\n${question}`);
+            continue;
+          }
           const answer = Buffer.from(typed);
           end(() => resolve(answer.toString()));
           answer.fill(0);

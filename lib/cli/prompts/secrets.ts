@@ -44,13 +44,7 @@ async function askSecret(question: string, what: string, options: PromptOptions)
   const message = terminal.rendered(question);
   const empty = `Type the ${what}, or Ctrl-C to give up.`;
   if (terminal.plain) {
-    return exclusively(options, async () => {
-      for (;;) {
-        const answer = await askHidden(`${message}: `, signal);
-        if (answer !== '') return answer;
-        terminal.err(empty);
-      }
-    });
+    return exclusively(options, () => askHidden(`${message}: `, empty, signal));
   }
   return prompted(options, ({ password }, context) =>
     password(
