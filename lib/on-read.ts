@@ -42,10 +42,11 @@ export class OnRead {
   readonly target = (): Uint8Array => {
     if (this.#delivered) {
       const { buffer } = this.#options;
+      // First, or one that throws would be called for ever: the next read makes do with the buffer there is.
+      this.#delivered = false;
       const next: unknown = typeof buffer === 'function' ? buffer() : buffer;
       // When there is nothing new, the one before stays in use.
       if (types.isUint8Array(next)) this.#buffer = next;
-      this.#delivered = false;
     }
     // Without room nothing would ever come; it may also have been transferred away.
     if (this.#buffer.length === 0) this.#buffer = new Uint8Array(RECORD_SIZE);

@@ -52,6 +52,18 @@ test("thrown in each 'keylog': there are as many as ever", async () => {
   await server.close();
 });
 
+// It is asked for another buffer after each delivery, and before the first.
+test.each([
+  ['onread.buffer', 2],
+  ['onread.callback', 1],
+])('thrown in each %s: what comes is delivered, and nothing twice', async (place, times) => {
+  const server = await startNodeServer({ identity: loadPki().server });
+  const { end, lines } = await runChild('throw-child', [place, server.port]);
+  const thrown = Array(times).fill(`uncaughtException from ${place}`);
+  expect({ end, lines }).toEqual({ end: 0, lines: [...thrown, REGULAR] });
+  await server.close();
+});
+
 // Nothing else would have it look at what comes.
 test("thrown in 'secureConnect' where nobody reads: the server's end is seen", async () => {
   const server = await startNodeServer({

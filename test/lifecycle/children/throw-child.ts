@@ -11,12 +11,27 @@ process.on('uncaughtException', (error, origin) => {
   console.log(`${origin} ${error.message}`);
 });
 
+let read = '';
+function heard(text: Buffer | string): void {
+  read += text;
+  if (read === 'hello') socket.end();
+}
+
 function boom(): never {
   throw new Error(`from ${place}`);
 }
 
+// Where it is given, nothing goes through the stream.
+const onread = {
+  buffer: place === 'onread.buffer' ? boom : Buffer.alloc(16),
+  callback: (count: number, buffer: Uint8Array) => {
+    heard(Buffer.from(buffer.subarray(0, count)).toString());
+    return place === 'onread.callback' ? boom() : true;
+  },
+};
 const socket = connect({
   ...to(Number(port)),
+  ...(place.startsWith('onread') ? { onread } : {}),
   requestOCSP: true,
   clientCertCallback: () => {
     if (place === "'suspend'") return SUSPEND;
@@ -32,13 +47,7 @@ socket.once('suspend', (suspension: Suspension) => {
 });
 
 // The connection goes on where nothing closed it: an echo comes back, and it ends.
-let read = '';
-if (how !== 'unread') {
-  socket.on('data', (chunk) => {
-    read += chunk;
-    if (read === 'hello') socket.end();
-  });
-}
+if (how !== 'unread') socket.on('data', heard);
 if (place === "a write's callback") {
   socket.write('hello', boom);
 } else {
