@@ -1,5 +1,7 @@
 #include "determinism.h"
 
+#include <dlfcn.h>
+#include <openssl/bn.h>
 #include <openssl/rand.h>
 #include <sys/time.h>
 
@@ -49,6 +51,24 @@ extern "C" int gettimeofday(timeval* out, void*) noexcept {
   out->tv_sec = kNow;
   out->tv_usec = 0;
   return 0;
+}
+
+// BN_BLINDING_create_param(3). An RSA key is blinded anew at its first use and
+// at each 32nd: random numbers that were drawn for that would make what follows
+// depend on how often others have used the key. What it hides does not matter.
+extern "C" BN_BLINDING* BN_BLINDING_create_param(
+    BN_BLINDING* blinding, const BIGNUM* e, BIGNUM* m, BN_CTX* ctx,
+    int (*power)(BIGNUM*, const BIGNUM*, const BIGNUM*, const BIGNUM*, BN_CTX*,
+                 BN_MONT_CTX*),
+    BN_MONT_CTX* montgomery) {
+  static const auto original =
+      reinterpret_cast<decltype(&BN_BLINDING_create_param)>(
+          dlsym(RTLD_NEXT, "BN_BLINDING_create_param"));
+  REQUIRE(original != nullptr);
+  const uint64_t before = random_state;
+  BN_BLINDING* created = original(blinding, e, m, ctx, power, montgomery);
+  random_state = before;
+  return created;
 }
 
 namespace tls_client_cert::fuzz {
