@@ -53,7 +53,7 @@ export class Progress {
     const frame = FRAMES[this.#frame++ % FRAMES.length];
     const text = printable(`${frame} ${this.#text} … ${seconds} s`);
     // Of one line, or it could not be written over.
-    const [line = ''] = wrapped(text, (process.stderr.columns ?? 80) - 1);
+    const [line = ''] = wrapped(text, this.#terminal.errWidth - 1);
     process.stderr.write(`\r\x1b[K${line}`);
     this.#shown = line;
     clearTimeout(this.#timer);

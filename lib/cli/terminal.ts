@@ -79,6 +79,11 @@ export class Terminal {
     return columns > 0 ? Math.max(NARROWEST, columns) : Number.POSITIVE_INFINITY;
   }
 
+  /** Columns of stderr. A terminal that was never told its size says that it has none. */
+  get errWidth(): number {
+    return process.stderr.columns || 80;
+  }
+
   /** Whether a line on stderr can be written over. */
   get animates(): boolean {
     return process.stderr.isTTY === true && !this.plain;

@@ -52,23 +52,34 @@ export function padded(text: string, width: number): string {
   return text + ' '.repeat(Math.max(0, width - displayWidth(text)));
 }
 
-/** Lines of at most `width` columns, broken at blanks and commas where there are some. */
+/**
+ * Lines of at most `width` columns, broken at blanks and commas where there are some. A terminal that says that it has
+ * no columns gets one.
+ */
 export function wrapped(text: string, width: number): string[] {
-  if (displayWidth(text) <= width) return [text];
+  const room = Math.max(1, width);
+  if (displayWidth(text) <= room) return [text];
   const lines: string[] = [];
   let line = '';
+  // Kept beside them: a name may be long, and measuring what is left of it anew for each line takes seconds.
+  let lineWidth = 0;
   for (const piece of text.match(/[^ ,]*[ ,]?/gu) ?? []) {
     let rest = piece;
-    if (displayWidth((line + rest).trimEnd()) > width && line !== '') {
+    const seen = rest.trimEnd();
+    let restWidth = displayWidth(seen);
+    if (seen !== '' && lineWidth + restWidth > room && line !== '') {
       lines.push(line.trimEnd());
       line = '';
+      lineWidth = 0;
     }
-    while (displayWidth(rest.trimEnd()) > width) {
-      const head = headOf(rest, width);
+    while (restWidth > room) {
+      const head = headOf(rest, room);
       lines.push(head);
       rest = rest.slice(head.length);
+      restWidth -= displayWidth(head);
     }
     line += rest;
+    lineWidth += displayWidth(rest);
   }
   if (line.trimEnd() !== '') lines.push(line.trimEnd());
   return lines;
@@ -77,8 +88,10 @@ export function wrapped(text: string, width: number): string[] {
 /** As much of it as fits, at least one character; up to a mark in it, where there is one. */
 function headOf(text: string, width: number): string {
   let head = '';
+  let headWidth = 0;
   for (const character of text) {
-    if (head !== '' && displayWidth(head + character) > width) break;
+    headWidth += displayWidth(character);
+    if (head !== '' && headWidth > width) break;
     head += character;
   }
   return /^.*[:_/.-](?=.)/u.exec(head)?.[0] ?? head;

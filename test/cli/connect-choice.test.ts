@@ -185,6 +185,20 @@ test('a narrow terminal', () =>
     );
   }));
 
+test('a terminal too narrow for the names of the details', () =>
+  withSServer(required, (server) =>
+    withCliAt(
+      cli,
+      ['connect', `127.0.0.1:${server.port}`, '-i', folder],
+      async (terminal) => {
+        await terminal.shows(/select$/);
+        await terminal.press('C-c');
+        expect(await terminal.ended()).toMatchObject({ status: 130, restored: true });
+      },
+      { columns: 8, rows: 200 },
+    ),
+  ));
+
 test('a terminal too low for all of it', () =>
   withSServer(required, (server) =>
     withCliAt(

@@ -30,13 +30,13 @@ afterAll(() => {
 });
 
 /**
- * Runs the program with a terminal of 80 columns; what it prints are the terminal's bytes. Ctrl-C
+ * Runs the program with a terminal of so many columns; what it prints are the terminal's bytes. Ctrl-C
  * goes to the shell around it as well, which some shells would not survive: the trap keeps it.
  */
-function inTerminal(args: readonly string[]) {
+function inTerminal(args: readonly string[], columns = 80) {
   const words = [process.execPath, cli.main, ...args].map((word) => `'${word}'`).join(' ');
   const end = `echo "END:$?:$(stty -a | grep -o -- ' -\\?echo ')"`;
-  const command = `trap : INT; stty cols 80; ${words}; ${end}`;
+  const command = `trap : INT; stty cols ${columns}; ${words}; ${end}`;
   const child = spawn('script', ['-qfc', command, '/dev/null'], {
     stdio: 'pipe',
     env: { ...process.env, SHELL: '/bin/sh', NO_COLOR: '1', TERM: 'xterm' },
@@ -67,6 +67,14 @@ test('a wait is a line that moves, and leaves no trace', async () => {
   expect(shown[0]).toMatch(/ … (0\.[5-9]|[1-9]\.\d) s$/);
   expect(shown.at(-1)).toMatch(/^Leaving the request of localhost:\d+ open … [1-9]\.\d s$/);
   expect(frames.at(-1)).toMatch(/^localhost:\d+\r\n/);
+});
+
+test('a terminal that says that it has no columns gets the line all the same', async () => {
+  const { port } = silent.address() as AddressInfo;
+  const { printed } = inTerminal(['probe', `127.0.0.1:${port}`, '--timeout', '1.2'], 0);
+  await printed.waitFor('END:3: echo');
+  const shown = printed.stdout.split(CLEAR).filter((frame) => FRAME.test(frame));
+  expect(shown.length).toBeGreaterThan(0);
 });
 
 test('in plain mode it is one line that stays', async () => {

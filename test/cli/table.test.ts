@@ -53,9 +53,25 @@ test.each([
   ['TLS_AES_256_GCM', 10, ['TLS_AES_', '256_GCM']],
   ['abcdefgh', 3, ['abc', 'def', 'gh']],
   ['山田山田', 5, ['山田', '山田']],
+  ['a 山b', 0, ['a', '山', 'b']],
+  ['ab', -9, ['a', 'b']],
 ])('%j in %d columns', (text, width, lines) => {
   expect(wrapped(text, width)).toEqual(lines);
 });
+
+test.each(['x', '_', 'x\u0301'])(
+  'a name of many %j is not measured anew for each of its lines',
+  (piece) => {
+    const text = piece.repeat(20_000);
+    const look = jest.spyOn(RegExp.prototype, 'test');
+    const lines = wrapped(text, 72);
+    const looks = look.mock.calls.length;
+    look.mockRestore();
+    expect(lines.join('')).toBe(text);
+    // Of a character it is asked whether it is combining, and whether it is wide.
+    expect(looks).toBeLessThan(text.length * 12);
+  },
+);
 
 const COLUMNS = [{ title: 'Name' }, { title: 'Value', least: 10 }];
 const ROWS: Line[][] = [

@@ -48,7 +48,7 @@ async function chooseByArrows(
   options: PromptOptions,
 ): Promise<Choice> {
   const { terminal } = options;
-  const names = linesOf([...fitting, ...others], process.stderr.columns);
+  const names = linesOf([...fitting, ...others], terminal.errWidth);
   const item = (candidate: Candidate) => {
     const { identity, reasons } = candidate;
     const [first] = reasons;
@@ -94,7 +94,7 @@ function questionOf(fitting: readonly Candidate[]): string {
 }
 
 /** In columns, where there is room for that. */
-function linesOf(candidates: readonly Candidate[], columns = 80): Map<Candidate, string> {
+function linesOf(candidates: readonly Candidate[], columns: number): Map<Candidate, string> {
   const rows = candidates.map(({ identity }) => [shortName(identity), ...summaryOf(identity)]);
   const widths = [0, 1, 2].map((i) => {
     // The last cell of a row has all the room behind it.
@@ -110,7 +110,7 @@ function linesOf(candidates: readonly Candidate[], columns = 80): Map<Candidate,
 }
 
 function describe(terminal: Terminal, { identity, reasons }: Candidate): string {
-  const columns = (process.stderr.columns ?? 80) - 1;
+  const columns = terminal.errWidth - 1;
   const details = detailsOf(identity).flatMap(([name, value]) =>
     wrapped(value, columns - INDENT).map((line, i) =>
       terminal.rendered([styled('dim', (i === 0 ? name : '').padEnd(INDENT)), line]),
