@@ -12,24 +12,54 @@ export function certificateNames(certificate: Pick<X509Certificate, 'raw'>): {
 
 const VERSION = 0xa0;
 
-/** Subject and issuer in DER (RFC 5280, section 4.1). */
+/** Subject and issuer (RFC 5280, section 4.1), encoded as they are there. */
 function nameFields(certificate: Buffer): Buffer[] {
-  const signed = contents(contents(certificate, 0).bytes, 0).bytes;
+  const body = headerAt(certificate, 0).start;
+  const first = headerAt(certificate, body).start;
   const fields: Buffer[] = [];
-  for (let at = signed[0] === VERSION ? contents(signed, 0).end : 0; fields.length < 5; ) {
-    const { end } = contents(signed, at);
-    fields.push(signed.subarray(at, end));
+  let at = certificate[first] === VERSION ? endOf(certificate, first) : first;
+  while (fields.length < 5) {
+    const end = endOf(certificate, at);
+    fields.push(certificate.subarray(at, end));
     at = end;
   }
   // serialNumber, signature, issuer, validity, subject
   return [fields[4], fields[2]].filter((field) => field !== undefined);
 }
 
-/** Of the DER element that begins there. OpenSSL has parsed it before. */
-function contents(der: Buffer, at: number): { bytes: Buffer; end: number } {
-  const first = der[at + 1] ?? 0;
-  const size = first < 0x80 ? 0 : first & 0x7f;
-  const length = size === 0 ? first : der.readUIntBE(at + 2, size);
-  const start = at + 2 + size;
-  return { bytes: der.subarray(start, start + length), end: start + length };
+/** Behind the element that begins there. One without a length lasts until the end of contents of its own. */
+function endOf(bytes: Buffer, at: number): number {
+  let position = at;
+  let open = 0;
+  do {
+    const { start, length } = headerAt(bytes, position);
+    if (length === undefined) open++;
+    // Nothing else begins with 0. Behind the end of all there are only these, so that it ends in any case.
+    else if (open > 0 && (bytes[position] ?? 0) === 0) open--;
+    position = start + (length ?? 0);
+  } while (open > 0);
+  return position;
+}
+
+const LONG_TAG = 0x1f;
+const INDEFINITE = 0x80;
+
+/**
+ * Where the contents begin, and how long they are, if that is said. OpenSSL has parsed it before, and takes BER (X.690,
+ * section 8.1) of a certificate: lengths of more digits than they need, or none at all.
+ */
+function headerAt(bytes: Buffer, at: number): { start: number; length: number | undefined } {
+  let start = at + 1;
+  if (((bytes[at] ?? 0) & LONG_TAG) === LONG_TAG) {
+    while ((bytes[start] ?? 0) >= 0x80) start++;
+    start++;
+  }
+  const first = bytes[start++] ?? 0;
+  if (first === INDEFINITE) return { start, length: undefined };
+  if (first < INDEFINITE) return { start, length: first };
+  let length = 0;
+  for (const end = start + (first & 0x7f); start < end; start++) {
+    length = length * 256 + (bytes[start] ?? 0);
+  }
+  return { start, length };
 }

@@ -26,6 +26,8 @@ export type ReasonCode =
   | 'not-yet-valid'
   /** Its certificate, or one of its chain, is not valid any more. */
   | 'expired'
+  /** Its certificate, or one of its chain, says by something that is no date when it is valid. */
+  | 'validity-unreadable'
   /** Its key can sign under no scheme that the server takes. */
   | 'no-common-scheme'
   /** OpenSSL would sign under a scheme that its signer does not declare. */
@@ -141,6 +143,12 @@ function* validity(credential: Credential, now: number): Iterable<Reason> {
   for (const [i, certificate] of [credential.certificate, ...credential.chain].entries()) {
     const { validFrom, validTo } = certificate;
     const which = i === 0 ? 'It' : `Certificate ${i} of its chain`;
+    if ([validFrom, validTo].some((date) => Number.isNaN(Date.parse(date)))) {
+      yield {
+        code: 'validity-unreadable',
+        message: `${which} is valid from "${validFrom}" to "${validTo}", which are not both dates.`,
+      };
+    }
     if (now < Date.parse(validFrom)) {
       yield { code: 'not-yet-valid', message: `${which} is not valid before ${validFrom}.` };
     }

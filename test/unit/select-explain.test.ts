@@ -10,6 +10,7 @@ import {
 import { credentialOf } from '../support/client';
 import { Issuer } from '../support/issue';
 import { type Identity, loadPki } from '../support/pki';
+import { noEnd, reencoded } from '../support/reencoded';
 import { type Asked, requestByHand } from '../support/request-by-hand';
 
 const pki = loadPki();
@@ -151,6 +152,13 @@ const TABLE: [string, () => Identity, Asked, ReasonCode[], RegExp][] = [
     {},
     ['not-yet-valid'],
     /^It is not valid before Jan {2}1 .*2048 GMT\.$/,
+  ],
+  [
+    'an end that is no date',
+    () => ({ ...ec256, cert: reencoded(ec256.cert, 'validity', noEnd) }),
+    {},
+    ['validity-unreadable'],
+    /^It is valid from ".* GMT" to "Bad time value", which are not both dates\.$/,
   ],
   [
     'an expired chain',

@@ -188,7 +188,12 @@ function denied(status: number, bySsl: boolean, verdict: Judged, asked: Asked): 
 }
 
 /** What makes a server refuse a certificate whose authority it trusts. */
-const OF_ITS_OWN = new Set<Reason['code']>(['expired', 'not-yet-valid', 'extended-key-usage']);
+const OF_ITS_OWN = new Set<Reason['code']>([
+  'expired',
+  'not-yet-valid',
+  'validity-unreadable',
+  'extended-key-usage',
+]);
 
 /** HTTP does not tell what was wrong with a certificate; mostly it is to be seen from here, too. */
 function renewal(verdict: Judged): string | undefined {

@@ -25,14 +25,26 @@ export function holderOf({ subject, subjectAltName }: X509Certificate): string {
   return subject ? commonName(subject) : (subjectAltName ?? '(no name)');
 }
 
-export type Validity = 'valid' | 'expired' | 'not-yet-valid';
+/** `'unreadable'`: its beginning or its end is no date. */
+export type Validity = 'valid' | 'expired' | 'not-yet-valid' | 'unreadable';
 
 export function validityOf({ validFrom, validTo }: X509Certificate, now = Date.now()): Validity {
-  if (now < Date.parse(validFrom)) return 'not-yet-valid';
-  return now > Date.parse(validTo) ? 'expired' : 'valid';
+  const [from, to] = [Date.parse(validFrom), Date.parse(validTo)];
+  if (Number.isNaN(from) || Number.isNaN(to)) return 'unreadable';
+  if (now < from) return 'not-yet-valid';
+  return now > to ? 'expired' : 'valid';
+}
+
+/** ISO 8601. OpenSSL looks into a date only when it compares it, so that there may be anything: then it is `null`. */
+export function timeOf(date: string): string | null {
+  const time = new Date(date);
+  return Number.isNaN(time.getTime()) ? null : time.toISOString();
 }
 
 /** `2027-03-01`, in UTC. */
 export function dayOf(date: string): string {
-  return new Date(date).toISOString().slice(0, 10);
+  return timeOf(date)?.slice(0, 10) ?? NO_DATE;
 }
+
+/** What stands in the place of a date that is none. */
+export const NO_DATE = 'no date';

@@ -34,6 +34,8 @@ export function validityCell({ certificate }: Identity, now = Date.now()): Line 
   if (certificate === undefined) return '';
   const { validFrom, validTo } = certificate;
   switch (validityOf(certificate, now)) {
+    case 'unreadable':
+      return styled('red', `unreadable: ${dayOf(validFrom)} to ${dayOf(validTo)}`);
     case 'not-yet-valid':
       return styled('red', `not valid before ${dayOf(validFrom)}`);
     case 'expired':

@@ -4,6 +4,7 @@ import type { CertificateRequest } from '../../certificate-request';
 import type { TLSSocket } from '../../tls-socket';
 import { certificateNames } from '../certificate-names';
 import { whyUntrusted } from '../explain-server';
+import { timeOf } from '../identities/describe';
 import type { CertificateFacts, ConnectionFacts, RequestFacts, ServerFacts } from './report';
 
 /** @param cipher - Of the ServerHello: on TLS 1.2 OpenSSL names none before the end of the handshake. */
@@ -35,8 +36,8 @@ export function certificateFacts(certificate: X509Certificate): CertificateFacts
     ...certificateNames(certificate),
     subjectAltNames: certificate.subjectAltName?.match(ALT_NAME) ?? [],
     serialNumber: certificate.serialNumber,
-    validFrom: new Date(certificate.validFrom).toISOString(),
-    validTo: new Date(certificate.validTo).toISOString(),
+    validFrom: timeOf(certificate.validFrom),
+    validTo: timeOf(certificate.validTo),
     key: keyName(certificate),
     fingerprint256: certificate.fingerprint256,
   };

@@ -50,9 +50,9 @@ export interface CertificateFacts {
   /** For instance `DNS:example.com`. */
   readonly subjectAltNames: readonly string[];
   readonly serialNumber: string;
-  /** ISO 8601. */
-  readonly validFrom: string;
-  readonly validTo: string;
+  /** ISO 8601; `null` where the certificate has something that is no date. */
+  readonly validFrom: string | null;
+  readonly validTo: string | null;
   /** For instance `RSA 2048`, `EC P-256`, `Ed25519`. */
   readonly key: string;
   /** Upper-case hexadecimal with colons. */

@@ -1,5 +1,6 @@
 /** A probe's report, for people. */
 
+import { NO_DATE } from '../identities/describe';
 import { writeFields as writeAnyFields, writeTable, writeWrapped } from '../table';
 import { authorityOf } from '../target';
 import { type Line, styled, type Terminal } from '../terminal';
@@ -67,11 +68,12 @@ function writeCertificate(terminal: Terminal, certificate: CertificateFacts): vo
 
 const DAY = 24 * 60 * 60 * 1000;
 
-function day(iso: string): string {
-  return iso.slice(0, 10);
+function day(iso: string | null): string {
+  return iso?.slice(0, 10) ?? NO_DATE;
 }
 
-function validity(from: string, to: string): Line & ReturnType<typeof styled> {
+function validity(from: string | null, to: string | null): Line & ReturnType<typeof styled> {
+  if (from === null || to === null) return styled('yellow', 'so it is never valid');
   const now = Date.now();
   const left = Math.floor((Date.parse(to) - now) / DAY);
   if (Date.parse(from) > now) return styled('yellow', 'not valid yet');

@@ -80,6 +80,8 @@ const NEEDS = {
 function validityText(certificate: X509Certificate, now: number): string {
   const { validFrom, validTo } = certificate;
   switch (validityOf(certificate, now)) {
+    case 'unreadable':
+      return `unreadable: ${dayOf(validFrom)} to ${dayOf(validTo)}`;
     case 'not-yet-valid':
       return `not before ${dayOf(validFrom)}`;
     case 'expired':
