@@ -19,6 +19,13 @@ export function usageError(message: string, cause?: unknown): CliError {
   return new CliError(ExitCode.usage, 'CLI_USAGE', message, cause);
 }
 
+/** Of what one of several things failed by: Ctrl-C ends all of it, wherever it was pressed. */
+export function unlessInterrupted(error: CliError, signal: AbortSignal): CliError {
+  signal.throwIfAborted();
+  if (error.exitCode === ExitCode.interrupted) throw error;
+  return error;
+}
+
 /** Ctrl-C. */
 export function interrupted(): CliError {
   return new CliError(ExitCode.interrupted, 'CLI_INTERRUPTED', 'Interrupted.');

@@ -108,3 +108,15 @@ test('one that is not opened moves no column of the others', () =>
       expect((await terminal.ended()).status).toBe(130);
     });
   }));
+
+test('--auto, and Ctrl-C: none of the others is sent either', () =>
+  withSServer(required, (server) => {
+    const { certPath, keyPath } = pki.clients.ec256;
+    const sources = ['-i', 'me.p12', '-i', certPath, '-i', keyPath, '--auto'];
+    return withCliAt(cli, ['connect', `127.0.0.1:${server.port}`, ...sources], async (terminal) => {
+      await terminal.shows('Passphrase of me.p12');
+      await terminal.press('C-c');
+      expect(await terminal.ended()).toEqual({ status: 130, restored: true, cursorVisible: true });
+      expect(server.clientCertificateMessageCount).toBe(0);
+    });
+  }));

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout } from 'node:timers/promises';
 import { type Cli, installCli } from '../support/cli';
@@ -126,6 +126,38 @@ test('none that fits, and none at all, are told in one line', () =>
     );
     expect(none.end).toBe(7);
   }));
+
+test.each([
+  [
+    'PFX',
+    () => file('locked.p12', encodings.pfx),
+    'locked.p12 cannot be opened: the passphrase is',
+  ],
+  [
+    'key',
+    () => file('locked.pem', clients.rsa.cert + encodings.encryptedPkcs8Pem),
+    'The private key in locked.pem cannot be opened: the passphrase is',
+  ],
+])('--auto passes over a %s that cannot be opened, and says so', (_what, locked, why) =>
+  withSServer(required, async (server) => {
+    const wrong = ['--passphrase-file', file('wrong', 'wrong\n')];
+    const args = connect(server.port, '-i', basename(locked()), ...wrong, '--auto');
+    const alone = await cli.run(args);
+    expect(withoutProgress(alone.stderr)).toContain(`tls-client-cert: ${why}`);
+    expect(alone.end).toBe(8);
+    const { end, stderr } = await cli.run([...args, ...mine]);
+    expect(withoutProgress(stderr)).toMatch(
+      /^Note: [^\n]+ wrong\.\n.*\nCertificate sent: CN=client ec256,/,
+    );
+    expect(stderr).toContain(`Note: ${why}`);
+    expect(end).toBe(0);
+    const others = ['-i', clientB.certPath, '-i', clientB.keyPath];
+    const unfit = await cli.run([...args, ...others]);
+    expect(unfit.stderr).toContain(why);
+    expect(unfit.stderr).toContain('client b: It was issued by');
+    expect(unfit.end).toBe(7);
+  }),
+);
 
 test.each(['TLSv1.2', 'TLSv1.3'] as const)(
   'a refused certificate is explained, on %s',

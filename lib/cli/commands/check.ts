@@ -5,7 +5,7 @@ import { type Asked, askedBy, judge, type Verdict } from '../check/judge';
 import { atRequest, type Look } from '../check/look';
 import { type Checked, checkedRecord, writeAsked, writeChecked } from '../check/report';
 import { saidBy } from '../check/words';
-import { type CliError, usageError } from '../cli-error';
+import { type CliError, unlessInterrupted, usageError } from '../cli-error';
 import { addConnectionOptions, type ConnectionFlags } from '../connection-options';
 import { ExitCode } from '../exit-codes';
 import { explain } from '../explain';
@@ -226,13 +226,6 @@ class Check {
     writeChecked(terminal, checked);
     writeProblems(terminal, found);
   }
-}
-
-/** Ctrl-C ends all of it, wherever it was pressed. */
-function unlessInterrupted(error: CliError, signal: AbortSignal): CliError {
-  signal.throwIfAborted();
-  if (error.exitCode === ExitCode.interrupted) throw error;
-  return error;
 }
 
 function plain(verdicts: readonly Verdict[]): Checked[] {

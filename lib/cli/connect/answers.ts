@@ -2,13 +2,15 @@
 import type { CertificateRequest } from '../../certificate-request';
 import type { Credential } from '../../credential';
 import type { ClientCertCallback } from '../../types';
-import { CliError } from '../cli-error';
+import { CliError, unlessInterrupted } from '../cli-error';
 import { ExitCode } from '../exit-codes';
+import { explain } from '../explain';
 import type { Asked, Identity } from '../identities';
 import { type Looked, lookForIdentities, noIdentities, writeProblems } from '../identities/look';
 import { candidatesFor, shortName } from '../prompts/candidates';
 import { chooseIdentity } from '../prompts/choose-identity';
 import type { PromptOptions } from '../prompts/prompt';
+import { styled } from '../terminal';
 
 export interface AnswerFlags {
   readonly identity?: readonly string[];
@@ -56,12 +58,58 @@ export class Answers {
     const { identities } = found;
     signal.throwIfAborted();
     if (identities.length === 0) throw noneAtHand(found);
-    const identity = this.#flags.auto
-      ? await firstThatFits(request, identities, signal)
-      : await chooseIdentity(request, identities, { ...this.#options, signal });
-    const credential = identity === null ? null : await identity.credential({ signal });
+    const credential = this.#flags.auto
+      ? await this.#firstThatFits(request, identities, signal)
+      : await this.#chosen(request, identities, signal);
     this.#answer = { credential };
     return credential;
+  }
+
+  async #chosen(
+    request: CertificateRequest,
+    identities: readonly Identity[],
+    signal: AbortSignal,
+  ): Promise<Credential | null> {
+    const identity = await chooseIdentity(request, identities, { ...this.#options, signal });
+    return identity === null ? null : identity.credential({ signal });
+  }
+
+  /** A PFX has to be opened to be judged, and a key to be used: one that cannot be is passed over like one that does not fit. */
+  async #firstThatFits(
+    request: CertificateRequest,
+    identities: readonly Identity[],
+    signal: AbortSignal,
+  ): Promise<Credential> {
+    const against: string[] = [];
+    const locked: CliError[] = [];
+    for (const identity of identities) {
+      const reasons = reasonsAgainst(request, identity);
+      const opened = reasons.length === 0 ? await openedOr(identity, signal) : undefined;
+      if (opened instanceof CliError) {
+        locked.push(opened);
+        reasons.push(opened.message);
+      } else if (opened !== undefined) {
+        reasons.push(...reasonsAgainst(request, identity));
+        if (reasons.length === 0) {
+          this.#tellOf(locked);
+          return opened;
+        }
+      }
+      against.push(`${shortName(identity)}: ${reasons.join(' ')}`);
+    }
+    if (locked.length === identities.length) throw locked[0];
+    throw new CliError(
+      ExitCode.noIdentity,
+      'CLI_NO_IDENTITY_FITS',
+      `No certificate at hand fits what the server asks for. ${against.join(' ')} --decline goes on without.`,
+    );
+  }
+
+  /** Who meant one of these should not have to wonder why another was sent. */
+  #tellOf(locked: readonly CliError[]): void {
+    const { terminal } = this.#options;
+    if (terminal.quiet) return;
+    for (const { message } of locked) terminal.err([styled('yellow', 'Note:'), ` ${message}`]);
   }
 
   async #find(): Promise<Looked> {
@@ -72,24 +120,17 @@ export class Answers {
   }
 }
 
-/** A PFX has to be opened to be judged. */
-async function firstThatFits(
-  request: CertificateRequest,
-  identities: readonly Identity[],
-  signal: AbortSignal,
-): Promise<Identity> {
-  const against: string[] = [];
-  for (const identity of identities) {
-    if (identity.certificate === undefined) await identity.credential({ signal });
-    const [candidate] = candidatesFor(request, [identity]);
-    const reasons = candidate?.reasons ?? [];
-    if (reasons.length === 0) return identity;
-    against.push(`${shortName(identity)}: ${reasons.map(({ message }) => message).join(' ')}`);
-  }
-  throw new CliError(
-    ExitCode.noIdentity,
-    'CLI_NO_IDENTITY_FITS',
-    `No certificate at hand fits what the server asks for. ${against.join(' ')} --decline goes on without.`,
+/** Its credential, or why there is none. */
+function openedOr(identity: Identity, signal: AbortSignal): Promise<Credential | CliError> {
+  return identity
+    .credential({ signal })
+    .catch((thrown) => unlessInterrupted(explain(thrown), signal));
+}
+
+/** In sentences; none for one that nobody can say anything of yet. */
+function reasonsAgainst(request: CertificateRequest, identity: Identity): string[] {
+  return candidatesFor(request, [identity]).flatMap(({ reasons }) =>
+    reasons.map(({ message }) => message),
   );
 }
 
