@@ -103,7 +103,9 @@ function hostAndPort(text: string, whole: string): { host: string; port: number 
   const [, bracketed, plain, digits] = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::(.*))?$/s.exec(text) ?? [];
   if (bracketed === undefined && plain === undefined) throw bad(whole);
   if (bracketed !== undefined && !net.isIPv6(bracketed)) {
-    throw usageError(`"${bracketed}" in "${shown(whole)}" is no IPv6 address. ${FORM}.`);
+    throw usageError(
+      `${partOf(whole, bracketed, 'What is in brackets')} is no IPv6 address. ${FORM}.`,
+    );
   }
   const host = bracketed ?? asciiName(plain ?? '');
   if (host === '') throw bad(whole);
@@ -120,7 +122,7 @@ function portOf(digits: string, whole: string): number {
   const port = /^\d{1,5}$/.test(digits) ? Number(digits) : 0;
   if (port >= 1 && port <= 65535) return port;
   throw usageError(
-    `"${shown(digits)}" in "${shown(whole)}" is no port: it has to be a number from 1 to 65535.`,
+    `${partOf(whole, digits, 'What follows the colon')} is no port: it has to be a number from 1 to 65535.`,
   );
 }
 
@@ -142,7 +144,13 @@ function bad(text: string): CliError {
   return usageError(`"${shown(text)}" names no server. ${FORM}.`);
 }
 
-/** Without a password that may be in it. */
+/** What is wrong in it: by its own words, unless these may be of a password. */
+function partOf(whole: string, part: string, inWords: string): string {
+  const what = whole.includes('@') ? inWords : `"${part}"`;
+  return `${what} in "${shown(whole)}"`;
+}
+
+/** Without a password that may be in it: whoever has not escaped one may have any character in it. */
 function shown(text: string): string {
-  return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?[^/?#]*@/i, '$1…@');
+  return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, '$1…@');
 }

@@ -64,5 +64,27 @@ test.each([
 
 test('a password in what is refused is not shown', () => {
   expect(() => parseTarget('https://me:secret@host:x/')).toThrow('"https://…@host:x/"');
-  expect(() => parseTarget('me:secret@host')).toThrow('"…@host" in "…@host" is no port');
+  expect(() => parseTarget('me:secret@host')).toThrow('follows the colon in "…@host" is no port');
 });
+
+test.each(['#', '/', '?', '@', '\n'])('nor is one with %j in it', (character) => {
+  for (const [text, shown] of [
+    [`https://me:secret${character}secret@host:x/`, 'https://…@host:x/'],
+    [`https://[secret]secret${character}secret@host:x/`, 'https://…@host:x/'],
+    [`https://[secret]${character}secret@host:x/`, 'https://…@host:x/'],
+    [`me:secret${character}secret@host`, '…@host'],
+  ] as const) {
+    const { message } = refused(text);
+    expect(message).toContain(`"${shown}"`);
+    expect(message).not.toContain('secret');
+  }
+});
+
+function refused(text: string): Error {
+  try {
+    parseTarget(text);
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error(`${text} is taken`);
+}

@@ -111,7 +111,7 @@ const EXPRESSIONS: Readonly<Record<string, 'linear' | number>> = {
   '/^([^/?#]*)([^#]*)/': 'linear',
   '/^([^\\s:]+):(.*)$/s': 'linear',
   '/^([a-z][a-z0-9+.-]*):\\/\\/(.*)$/is': 'linear',
-  '/^([a-z][a-z0-9+.-]*:\\/\\/)?[^/?#]*@/i': 'linear',
+  '/^([a-z][a-z0-9+.-]*:\\/\\/)?.*@/is': 'linear',
   '/^(\\/|\\*$)[\\x21-\\x7e]*$/': 'linear',
   '/^(key|privkey|private|userkey)\\.[^.]+$/i': 'linear',
   '/^.*(?:altnames|list|CN): (.*?)\\.?$/s': 'linear',
