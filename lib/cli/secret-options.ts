@@ -61,13 +61,21 @@ function secret(
   );
 }
 
+/** Byte order marks. */
+const UTF_16 = [Buffer.from([0xff, 0xfe]), Buffer.from([0xfe, 0xff])];
+
 function firstLine(file: string, flag: string): string {
-  let text: string;
+  let bytes: Buffer;
   try {
-    text = readFileSync(file, 'utf8');
+    bytes = readFileSync(file);
   } catch (error) {
     throw usageError(`${flag} ${file} cannot be read: ${whyUnreadable(error)}.`, error);
   }
+  if (UTF_16.some((mark) => bytes.subarray(0, mark.length).equals(mark))) {
+    throw usageError(`${flag} ${file} is written in UTF-16. Save it as UTF-8.`);
+  }
+  // Leaves away the mark that editors on Windows put before UTF-8.
+  const text = new TextDecoder().decode(bytes);
   const [line = ''] = text.split(/\r?\n/, 1);
   if (line !== '') return line;
   throw usageError(`${flag} ${file} is empty, or its first line is.`);
