@@ -94,9 +94,12 @@ export class Terminal {
     return this.#colors.err;
   }
 
-  /** Whether somebody can be asked. */
-  get interactive(): boolean {
-    return process.stdin.isTTY === true && process.stderr.isTTY === true;
+  /** Why nobody can be asked; undefined where somebody can. */
+  get obstacle(): string | undefined {
+    if (process.stdin.isTTY !== true) return 'stdin is no terminal';
+    if (process.stderr.isTTY !== true) return 'stderr is no terminal';
+    // Of an ended one no key is read any more, and it cannot be kept from showing what is typed.
+    return process.stdin.readable ? undefined : 'stdin has ended';
   }
 
   /** One line of the result. */

@@ -5,6 +5,7 @@ import { type Cli, installCli } from '../support/cli';
 import { withCliAt } from '../support/cli-terminal';
 import { withSServer } from '../support/client';
 import { loadPki } from '../support/pki';
+import type { SServer } from '../support/s-server';
 import type { Terminal } from '../support/terminal';
 
 const pki = loadPki();
@@ -97,6 +98,53 @@ test('plain: nothing and the right one, in one piece', () =>
     expect(all).toContain('Type the passphrase, or Ctrl-C to give up.');
     expect(all).not.toContain(passphrase);
   }));
+
+/** A connection whose server asks after the handshake, with a request whose body is typed in. */
+function withBodyTyped(
+  flags: readonly string[],
+  use: (terminal: Terminal, server: SServer) => Promise<void>,
+) {
+  return withSServer({ ...required, requestCert: 'no', protocol: 'TLSv1.3' }, (server) => {
+    const target = `127.0.0.1:${server.port}`;
+    const request = ['-r', '/x', '-d', '@-'];
+    const args = ['connect', target, ...request, '-i', 'me.p12', '--auto', ...flags];
+    return withCliAt(cli, args, async (terminal) => {
+      await terminal.shows('Certificate: not asked for');
+      await typeIn(terminal, 'the beginning');
+      await server.waitFor('the beginning');
+      await use(terminal, server);
+    });
+  });
+}
+
+test.each([[[]], [['--plain']]])('is no part of a body that is typed in: %j', (flags) =>
+  withBodyTyped(flags, async (terminal, server) => {
+    server.type('c');
+    await terminal.shows('Passphrase of me.p12');
+    await typeIn(terminal, passphrase);
+    await server.waitFor(/<<< .*, CertificateVerify/);
+    await typeIn(terminal, 'the rest');
+    await server.waitFor('the rest');
+    expect(server.output).not.toContain(passphrase);
+    await terminal.press('C-d');
+    await server.waitFor(/^0$/m);
+    server.type('HTTP/1.0 204 No Content\r\n\r');
+    await terminal.shows('HTTP status: 204 No Content');
+    expect(await terminal.everything()).not.toContain(passphrase);
+  }),
+);
+
+test.each([[[]], [['--plain']]])('is not asked for where stdin has ended: %j', (flags) =>
+  withBodyTyped(flags, async (terminal, server) => {
+    await terminal.press('C-d');
+    await server.waitFor(/^0$/m);
+    server.type('c');
+    expect(await terminal.ended()).toEqual({ status: 2, restored: true, cursorVisible: true });
+    expect(await terminal.everything()).toMatch(
+      /tls-client-cert: The passphrase of me\.p12 is wanted, and nobody can be asked: stdin has ended\. Use --passphrase-file or --passphrase-env\.$/,
+    );
+  }),
+);
 
 test('one that is not opened moves no column of the others', () =>
   withSServer(required, (server) => {

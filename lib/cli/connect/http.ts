@@ -8,6 +8,7 @@ import { CliError, usageError } from '../cli-error';
 import { whyUnreadable } from '../connection-options';
 import { ExitCode } from '../exit-codes';
 import type { Target } from '../target';
+import { StdinBody } from './stdin-body';
 
 export interface RequestFlags {
   readonly request?: string;
@@ -22,7 +23,7 @@ export interface HttpRequest {
   readonly path: string;
   readonly method: string;
   readonly headers: readonly (readonly [name: string, value: string])[];
-  readonly body: Buffer | 'stdin' | undefined;
+  readonly body: Buffer | StdinBody | undefined;
   readonly include: boolean;
 }
 
@@ -76,7 +77,7 @@ function bodyOf(data: string | undefined): HttpRequest['body'] {
   if (data === undefined || !data.startsWith('@'))
     return data === undefined ? data : Buffer.from(data);
   const file = data.slice(1);
-  if (file === '-') return 'stdin';
+  if (file === '-') return new StdinBody();
   try {
     return readFileSync(file);
   } catch (error) {
@@ -143,7 +144,7 @@ export async function fetchOver(
     timer = setInterval(tick, TICK);
   };
   request.once('finish', wait);
-  if (body === 'stdin') process.stdin.pipe(request);
+  if (body instanceof StdinBody) body.flow(request);
   else request.end(body);
   try {
     const [response] = await Promise.race([responded, upgraded]);

@@ -13,6 +13,7 @@ import { type Line, plainText } from '../terminal';
 import { type AnswerFlags, Answers } from './answers';
 import { fetchOver, type HttpRequest, type RequestFlags } from './http';
 import { Pump } from './pump';
+import { StdinBody } from './stdin-body';
 import { connectionLine, identityLine } from './summary';
 
 export interface ConnectFlags extends ConnectionFlags, AnswerFlags, RequestFlags, SecretFlags {
@@ -29,7 +30,8 @@ export class Talk {
   readonly #answers: Answers;
   #waitingFor: string | undefined;
   #progress: Progress | undefined;
-  #pump: Pump | undefined;
+  /** Who has stdin when no prompt has it. */
+  #reader: Pump | StdinBody | undefined;
   /** Since when a prompt has been there, and no answer. */
   #openSince: number | undefined;
   #identityTold = '';
@@ -80,10 +82,12 @@ export class Talk {
     if (request === undefined) {
       // A later request is answered by the time that data comes which is behind it.
       socket.on('data', tellIdentity);
-      this.#pump = new Pump(socket);
-      await this.#pump.run();
+      const pump = new Pump(socket);
+      this.#reader = pump;
+      await pump.run();
       return;
     }
+    if (request.body instanceof StdinBody) this.#reader = request.body;
     this.#waitFor(`Waiting for the answer to ${request.method} ${request.path}`);
     const response = await fetchOver(socket, this.#target, request, this.#flags.timeout);
     this.#waitFor(undefined);
@@ -94,12 +98,12 @@ export class Talk {
 
   #promptOpened(): (answered: boolean) => void {
     this.#progress?.stop();
-    this.#pump?.hold();
+    this.#reader?.hold();
     this.#openSince = performance.now();
     return (answered) => {
       if (!answered) return;
       this.#openSince = undefined;
-      this.#pump?.release();
+      this.#reader?.release();
       this.#waitFor(this.#waitingFor);
     };
   }

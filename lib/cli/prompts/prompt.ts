@@ -60,9 +60,9 @@ export interface PromptContext {
 
 /** @throws CliError of the kind `usage` that names what to say on the command line, where nobody can be asked. */
 export function checkInteractive(terminal: Terminal, what: string, instead: string): void {
-  if (terminal.interactive) return;
-  const missing = process.stdin.isTTY === true ? 'stderr' : 'stdin';
-  throw usageError(`${what}, and nobody can be asked: ${missing} is no terminal. Use ${instead}.`);
+  const { obstacle } = terminal;
+  if (obstacle === undefined) return;
+  throw usageError(`${what}, and nobody can be asked: ${obstacle}. Use ${instead}.`);
 }
 
 /**
