@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Cli, installCli } from '../support/cli';
-import { folderOf, withCliAt } from '../support/cli-terminal';
+import { folderOf, PROMPT, withCliAt, withCliInShell } from '../support/cli-terminal';
 import { withSServer } from '../support/client';
 import { startNodeServer } from '../support/node-server';
 import { loadPki } from '../support/pki';
@@ -161,6 +161,37 @@ test.each([
     });
   }),
 );
+
+/** At the list, stopped by Ctrl-Z and continued. */
+function continued(use: (terminal: Terminal) => Promise<void>) {
+  return withSServer(required, (server) =>
+    withCliInShell(cli, ['connect', `127.0.0.1:${server.port}`, '-i', folder], async (terminal) => {
+      await terminal.shows(/❯ client ec256 .*navigate/s);
+      await terminal.press('C-z');
+      await terminal.shows(new RegExp(`Stopped.*${PROMPT}`, 's'));
+      expect(await terminal.cursorVisible()).toBe(true);
+      await terminal.type('fg');
+      await terminal.press('Enter');
+      await terminal.shows(/: fg\n.*connect.*\nThe server waits .*❯ client ec256 .*navigate/s);
+      await use(terminal);
+    }),
+  );
+}
+
+test('Ctrl-Z and fg: the list goes on', () =>
+  continued(async (terminal) => {
+    await terminal.press('Down');
+    await terminal.shows(/❯ client rsa/);
+    await terminal.press('Enter');
+    await terminal.shows(`Certificate sent: ${clients.rsa.subject}`);
+  }));
+
+test('Ctrl-Z, fg and Ctrl-C', () =>
+  continued(async (terminal) => {
+    await terminal.press('C-c');
+    await terminal.shows(new RegExp(`^${CTRL_C}\n${PROMPT}$`, 'm'));
+    expect(await terminal.cursorVisible()).toBe(true);
+  }));
 
 test('a narrow terminal', () =>
   withSServer(required, (server) => {

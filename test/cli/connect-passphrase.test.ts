@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Cli, installCli } from '../support/cli';
-import { withCliAt } from '../support/cli-terminal';
+import { PROMPT, withCliAt, withCliInShell } from '../support/cli-terminal';
 import { withSServer } from '../support/client';
 import { loadPki } from '../support/pki';
 import type { SServer } from '../support/s-server';
@@ -143,6 +143,28 @@ test.each([[[]], [['--plain']]])('is not asked for where stdin has ended: %j', (
     expect(await terminal.everything()).toMatch(
       /tls-client-cert: The passphrase of me\.p12 is wanted, and nobody can be asked: stdin has ended\. Use --passphrase-file or --passphrase-env\.$/,
     );
+  }),
+);
+
+/** The shell has put its own settings in the place of those by which the terminal shows nothing. */
+test.each([
+  ['C-z', []],
+  ['SIGTSTP', []],
+  ['SIGTSTP', ['--plain']],
+] as const)('is not shown after %s and fg: %j', (by, flags) =>
+  withSServer(required, (server) => {
+    const args = ['connect', `127.0.0.1:${server.port}`, '-i', 'me.p12', '--auto', ...flags];
+    return withCliInShell(cli, args, async (terminal) => {
+      await terminal.shows('Passphrase of me.p12');
+      if (by === 'C-z') await terminal.press(by);
+      else await terminal.kill(by);
+      await terminal.shows(new RegExp(`Stopped.*${PROMPT}`, 's'));
+      await typeIn(terminal, 'fg');
+      await terminal.shows(/: fg\n.*connect.*Passphrase of me/s);
+      await typeIn(terminal, passphrase);
+      await terminal.shows(`Certificate sent: ${pki.deepClient.subject}`);
+      expect(await terminal.everything()).not.toContain(passphrase);
+    });
   }),
 );
 

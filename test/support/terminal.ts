@@ -26,8 +26,8 @@ export interface Ended {
   readonly cursorVisible: boolean;
 }
 
-/** Keys by tmux's names: `'Up'`, `'Down'`, `'Enter'`, `'C-c'`, `'C-d'`, `'BSpace'`. */
-export type Key = 'Up' | 'Down' | 'Enter' | 'C-c' | 'C-d' | 'BSpace' | 'Escape';
+/** Keys by tmux's names: `'Up'`, `'Down'`, `'Enter'`, `'C-c'`, `'C-d'`, `'C-z'`, `'BSpace'`. */
+export type Key = 'Up' | 'Down' | 'Enter' | 'C-c' | 'C-d' | 'C-z' | 'BSpace' | 'Escape';
 
 const WAIT_MS = 10_000;
 
@@ -95,11 +95,14 @@ export class Terminal {
     await this.#tmux.ask(`send-keys ${keys.join(' ')}`);
   }
 
-  /** Sends the program a signal, as `kill` does. */
+  /** Sends the program a signal, as `kill` does; where it is a shell, the program that this has started. */
   async kill(signal: NodeJS.Signals): Promise<void> {
-    const [shell] = await this.#tmux.ask("display-message -p '#{pane_pid}'");
-    const children = readFileSync(`/proc/${shell}/task/${shell}/children`, 'utf8');
-    process.kill(Number(children.trim()), signal);
+    const [shell = ''] = await this.#tmux.ask("display-message -p '#{pane_pid}'");
+    const childOf = (pid: string) =>
+      readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+    let pid = childOf(shell);
+    for (let child = pid; child !== ''; child = childOf(pid)) pid = child;
+    process.kill(Number(pid), signal);
   }
 
   /** What is on the screen, without blank ends; what the terminal itself has wrapped is one line. */
@@ -227,6 +230,7 @@ exec sleep 600
 `;
 }
 
-function quoted(text: string): string {
+/** As a shell takes it. */
+export function quoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -1,6 +1,7 @@
 /** Questions and answers one line at a time, without moving the cursor: for screen readers and dumb terminals. */
 import { createInterface } from 'node:readline';
 import { interrupted } from '../cli-error';
+import { onContinued } from './continued';
 
 const ENTER = new Set([0x0a, 0x0d]);
 const ERASE = new Set([0x08, 0x7f]);
@@ -17,7 +18,9 @@ export function askLine(question: string, signal: AbortSignal): Promise<string> 
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const lines = createInterface({ input: process.stdin, terminal: false });
+    const leave = onContinued(() => process.stderr.write(question));
     const end = (settle: () => void) => {
+      leave();
       signal.removeEventListener('abort', onAbort);
       lines.removeAllListeners('close');
       lines.close();
@@ -47,7 +50,9 @@ export function askHidden(question: string, empty: string, signal: AbortSignal):
     signal.throwIfAborted();
     const { stdin } = process;
     let typed: number[] = [];
+    const leave = onContinued(() => process.stderr.write(question));
     const end = (settle: () => void) => {
+      leave();
       stdin.off('data', onData);
       stdin.off('end', onEnd);
       signal.removeEventListener('abort', onAbort);

@@ -1,5 +1,6 @@
 import { interrupted, usageError } from '../cli-error';
 import type { Terminal } from '../terminal';
+import { onContinued } from './continued';
 import { type Inquirer, inquirer } from './inquirer';
 import { WaitingLine } from './waiting-line';
 
@@ -98,12 +99,16 @@ async function onScreen<T>(
   const onAbort = () => close(signal.reason);
   // Of Ctrl-D, the end of the input, the prompts take no notice.
   const onKey = (_text: string, key: { ctrl?: boolean; name?: string } | undefined) => {
-    if (key?.ctrl === true && (key.name === 'd' || key.name === 'c')) close(interrupted());
+    if (key?.ctrl !== true) return;
+    if (key.name === 'd' || key.name === 'c') close(interrupted());
+    // The shell has the screen next.
+    if (key.name === 'z') process.stderr.write(SHOW_CURSOR);
   };
   const onEnd = () => close(interrupted());
   signal.addEventListener('abort', onAbort);
   process.stdin.on('keypress', onKey);
   process.stdin.once('end', onEnd);
+  const leave = onContinued(() => output.again());
   try {
     const answer = await ask(context);
     output.finish('answered');
@@ -119,5 +124,6 @@ async function onScreen<T>(
     signal.removeEventListener('abort', onAbort);
     process.stdin.off('keypress', onKey);
     process.stdin.off('end', onEnd);
+    leave();
   }
 }

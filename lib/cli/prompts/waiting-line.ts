@@ -6,6 +6,10 @@ const WAITS = 'The server waits for the answer';
 const ESCAPE = '\x1b';
 /** What moves the cursor between lines, in what the prompts write. */
 const MOVES = new RegExp(`\n|${ESCAPE}\\[(\\d*)([AB])`, 'g');
+/** By what a prompt that is there already begins to write itself anew. */
+const ERASING = new RegExp(`^(${ESCAPE}\\[(\\d*[AB]|2K|G))+`);
+/** All that shows nothing. */
+const CONTROLS = new RegExp(`${ESCAPE}\\[[?\\d;]*[a-zA-Z]|\\s`, 'g');
 /** What sets colours and styles (ECMA-48, SGR). */
 const STYLES = new RegExp(`${ESCAPE}\\[[\\d;]*m`, 'g');
 
@@ -18,10 +22,13 @@ export class WaitingLine extends Writable {
   readonly #colored: boolean;
   readonly #began = performance.now();
   readonly #timer: NodeJS.Timeout;
+  readonly #shown: boolean;
   readonly #resized = () => {
     // The terminal has wrapped anew what stands there.
     this.#lost = true;
   };
+  /** What the prompt has written last, from its first line on. */
+  #prompt = '';
   #row = 0;
   /** Nobody knows where the line is now, or there is none. */
   #lost = false;
@@ -31,8 +38,8 @@ export class WaitingLine extends Writable {
     super({ decodeStrings: false });
     this.#screen = screen;
     this.#colored = colored;
-    if (shown) this.#send(`${this.#line(WAITS)}\n`);
-    else this.#lost = true;
+    this.#shown = shown;
+    this.#begin();
     this.#timer = setInterval(() => this.#rewrite(WAITS), TICK);
     this.#timer.unref();
     screen.on('resize', this.#resized);
@@ -52,8 +59,17 @@ export class WaitingLine extends Writable {
   readonly _isStdio = true;
 
   override _write(chunk: string | Buffer, _encoding: string, done: () => void): void {
-    this.#send(String(chunk));
+    const text = String(chunk);
+    const prompt = text.replace(ERASING, '');
+    if (prompt.replace(CONTROLS, '') !== '') this.#prompt = prompt;
+    this.#send(text);
     done();
+  }
+
+  /** Writes all of it anew, from the cursor on: others have written to the screen. */
+  again(): void {
+    this.#begin();
+    this.#send(this.#prompt);
   }
 
   /** The prompt is gone; the cursor is at the start of a line. */
@@ -63,6 +79,12 @@ export class WaitingLine extends Writable {
     if (how === 'answered') this.#rewrite('The server waited');
     // The prompt took itself off, down to the line below this one.
     else if (!this.#lost && this.#row === 1) this.#screen.write('\x1b[1A\r\x1b[K');
+  }
+
+  #begin(): void {
+    this.#row = 0;
+    this.#lost = !this.#shown;
+    if (this.#shown) this.#send(`${this.#line(WAITS)}\n`);
   }
 
   #send(text: string): void {
