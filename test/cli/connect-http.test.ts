@@ -91,6 +91,54 @@ test('a body from stdin; POST by default', () =>
     },
   ));
 
+/** Answers what it has received of a request, once `end` is in it. */
+async function received(end: string, args: readonly string[], input?: string): Promise<string> {
+  const server = await startNodeServer({
+    identity: pki.server,
+    onConnection: (socket) => {
+      let request = '';
+      socket.on('data', (bytes) => {
+        request += bytes;
+        if (!request.includes(end)) return;
+        socket.end(`HTTP/1.1 200 OK\r\nContent-Length: ${request.length}\r\n\r\n${request}`);
+      });
+    },
+  });
+  const target = `127.0.0.1:${server.port}`;
+  const result = await connect(target, ['-r', '/', ...args], input === undefined ? {} : { input });
+  expect(result.end).toBe(0);
+  await server.close();
+  return result.stdout.toLowerCase();
+}
+
+test.each(['GET', 'DELETE', 'OPTIONS', 'POST'])(
+  'each method says how long its body is: %s',
+  async (method) => {
+    const of = ['-X', method, '-d'];
+    const whole = await received('\r\n\r\na body', [...of, 'a body']);
+    expect(whole).toContain('\r\ncontent-length: 6\r\n');
+    expect(whole).toContain('\r\ncontent-type: application/x-www-form-urlencoded\r\n');
+    expect(whole).not.toContain('transfer-encoding');
+    const streamed = await received('0\r\n\r\n', [...of, '@-'], 'of stdin');
+    expect(streamed).toContain('\r\ntransfer-encoding: chunked\r\n');
+    expect(streamed).toMatch(/\r\n\r\n8\r\nof stdin\r\n0\r\n\r\n$/);
+    const headers = ['-H', 'content-length: 8', '-H', 'Content-Type: text/plain'];
+    const told = await received('of stdin', [...of, '@-', ...headers], 'of stdin');
+    expect(told.match(/\r\n(content|transfer)-.*/g)).toEqual([
+      '\r\ncontent-type: text/plain',
+      '\r\ncontent-length: 8',
+    ]);
+  },
+);
+
+test.each([
+  ['GET', null],
+  ['POST', ['content-length: 0']],
+])('no body: %s', async (method, headers) => {
+  const request = await received('\r\n\r\n', ['-X', method]);
+  expect(request.match(/(content|transfer)-.*/g)).toEqual(headers);
+});
+
 test('a response that is cut short is an error', () =>
   withHttps(
     {

@@ -1,7 +1,7 @@
 /** One HTTP/1.1 request over a connection, as `curl` would do it. */
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import http, { type IncomingMessage } from 'node:http';
+import http, { type ClientRequest, type IncomingMessage } from 'node:http';
 import { quietWhereAnswered } from '../../agents/truncation';
 import type { TLSSocket } from '../../tls-socket';
 import { CliError, usageError } from '../cli-error';
@@ -112,7 +112,9 @@ export async function fetchOver(
   const { host, port, authority } = target;
   const createConnection = () => socket;
   const request = http.request({ host, port, defaultPort: 443, path, method, createConnection });
-  for (const name of new Set(headers.map(([each]) => each.toLowerCase()))) {
+  const given = new Set(headers.map(([name]) => name.toLowerCase()));
+  if (body !== undefined) frame(request, body, given);
+  for (const name of given) {
     const values = headers
       .filter(([each]) => each.toLowerCase() === name)
       .map(([, value]) => value);
@@ -155,6 +157,15 @@ export async function fetchOver(
     request.off('finish', wait);
     clearInterval(timer);
   }
+}
+
+/** The headers of a body. With GET, DELETE and the like, Node would send it without a word of how long it is. */
+function frame(request: ClientRequest, body: Buffer | StdinBody, given: ReadonlySet<string>): void {
+  // As curl says of it.
+  request.setHeader('Content-Type', 'application/x-www-form-urlencoded');
+  if (given.has('content-length') || given.has('transfer-encoding')) return;
+  if (body instanceof StdinBody) request.setHeader('Transfer-Encoding', 'chunked');
+  else request.setHeader('Content-Length', body.length);
 }
 
 /** Node's parser names the byte that it did not take. */
