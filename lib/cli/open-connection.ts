@@ -1,15 +1,14 @@
 import net from 'node:net';
 import { connect } from '../connect';
-import { Credential } from '../credential';
 import { logKeys } from '../log-keys';
 import type { ConnectionOptions } from '../options';
 import { upgrade } from '../starttls';
 import type { TLSSocket } from '../tls-socket';
-import type { ClientCertCallback } from '../types';
 import { CliError } from './cli-error';
 import { type ConnectionFlags, connectionOptions } from './connection-options';
 import { ExitCode } from './exit-codes';
 import { explain } from './explain';
+import { NetworkClock } from './network-clock';
 import type { Target } from './target';
 
 /** A connection on its way. */
@@ -18,7 +17,7 @@ export interface Opened {
   readonly socket: TLSSocket;
   /**
    * Settles with the handshake: rejects with a {@link CliError} when it fails, or when the network lets
-   * `--timeout` pass. The time in which a client certificate is waited for does not count.
+   * `--timeout` pass. The time in which a client certificate or its signature is waited for does not count.
    */
   readonly secured: Promise<void>;
   /** Makes of an error of this socket one to show. */
@@ -99,15 +98,7 @@ class Handshake implements Opened {
   readonly socket: TLSSocket;
   readonly secured: Promise<void>;
   readonly #target: Target;
-  readonly #timeout: number;
-  #left: number;
-  #timer: NodeJS.Timeout | undefined;
-  #startedAt = 0;
-  #over = false;
-  #fail: (error: unknown) => void = () => {};
   #firstBytes: Uint8Array | undefined;
-  #asked = false;
-  #pending = false;
 
   constructor(
     target: Target,
@@ -116,95 +107,41 @@ class Handshake implements Opened {
     { timeout, left }: { readonly timeout: number; readonly left: number },
   ) {
     this.#target = target;
-    this.#timeout = timeout;
-    this.#left = left;
     // With a listener of ours ciphertext goes over the stream, and we see how the server begins.
     plain.once('data', (bytes: Buffer) => {
       this.#firstBytes = bytes.subarray(0, 200);
     });
-    this.socket = connect(this.#options(options, plain));
+    const { host, port } = target;
+    this.socket = connect({ ...options, host, port, socket: plain });
     const file = process.env.SSLKEYLOGFILE;
     if (file) logKeys(this.socket, file);
     this.secured = new Promise<void>((resolve, reject) => {
-      this.#fail = (error) => {
+      const fail = (error: unknown) => {
+        clock.stop();
         reject(this.explain(error));
-        this.#stop();
       };
+      const clock = new NetworkClock(this.socket, left, () => {
+        fail(tookTooLong(target.authority, timeout, 'shake hands'));
+        this.socket.destroy();
+      });
       this.socket.once('secureConnect', () => {
-        this.#stop();
+        clock.stop();
         resolve();
       });
-      this.socket.on('error', this.#fail);
-      this.socket.once('close', () => this.#fail(new Error('The connection was closed.')));
+      this.socket.on('error', fail);
+      this.socket.once('close', () => fail(new Error('The connection was closed.')));
     });
     // Whoever opened it may not be there to hear it yet.
     this.secured.catch(() => {});
-    this.#start();
   }
 
-  readonly explain = (error: unknown): CliError =>
-    explain(error, {
+  readonly explain = (error: unknown): CliError => {
+    const { status } = this.socket.clientAuth;
+    return explain(error, {
       target: this.#target,
       firstBytes: this.#firstBytes,
-      asked: this.#asked,
-      pending: this.#pending,
+      asked: status !== 'not-requested' && status !== 'resumed',
+      pending: status === 'pending' || status === 'failed',
     });
-
-  #options(options: OpenOptions, socket: net.Socket): ConnectionOptions {
-    const { clientCertCallback: callback, ...rest } = options;
-    const { host, port } = this.#target;
-    return {
-      ...rest,
-      host,
-      port,
-      socket,
-      ...(callback != null && { clientCertCallback: this.#untimed(callback) }),
-    };
-  }
-
-  /** A person may take longer than a network. */
-  #untimed(callback: ClientCertCallback): ClientCertCallback {
-    return (request, context) => {
-      this.#asked = true;
-      this.#pending = true;
-      this.#pause();
-      const answer = callback(request, context);
-      if (answer === null || answer === undefined || !('then' in Object(answer))) {
-        if (typeof answer !== 'symbol') this.#answered(answer);
-        return answer;
-      }
-      return Promise.resolve(answer).then((value) => {
-        this.#answered(value);
-        return value;
-      });
-    };
-  }
-
-  #start(): void {
-    if (this.#over) return;
-    this.#startedAt = performance.now();
-    this.#timer = setTimeout(() => {
-      const error = tookTooLong(this.#target.authority, this.#timeout, 'shake hands');
-      this.#fail(error);
-      this.socket.destroy();
-    }, this.#left);
-  }
-
-  #answered(answer: unknown): void {
-    // A PIN may be typed in for its signature, here or at a reader.
-    const signs = Credential.is(answer) && Credential.signerOf(answer) !== null;
-    this.#pending = signs && !this.#over;
-    if (!signs) this.#start();
-  }
-
-  #pause(): void {
-    clearTimeout(this.#timer);
-    this.#left = Math.max(1, this.#left - (performance.now() - this.#startedAt));
-  }
-
-  #stop(): void {
-    this.#over = true;
-    this.#pending = false;
-    clearTimeout(this.#timer);
-  }
+  };
 }

@@ -1,6 +1,7 @@
 /** `connect` with a URL or `--request`: one HTTP request. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { type Cli, type CliOptions, installCli } from '../support/cli';
 import {
   type HttpsServer,
@@ -214,3 +215,40 @@ test('what never answers', async () => {
   expect(stderr).toContain(`\ntls-client-cert: ${target} did not answer GET /x within 0.5 s. `);
   await server.close();
 });
+
+test('what takes nothing of the body', async () => {
+  writeFileSync(join(cli.folder, 'large'), Buffer.alloc(20 << 20));
+  const server = await startNodeServer({
+    identity: pki.server,
+    onConnection: (socket) => void socket.pause(),
+  });
+  const target = `127.0.0.1:${server.port}`;
+  const args = ['-r', '/x', '-d', '@large', '--timeout', '0.5'];
+  const { end, stderr } = await connect(target, args);
+  expect(end).toBe(3);
+  expect(stderr).toContain(
+    `\ntls-client-cert: ${target} took nothing more of the body of POST /x for 0.5 s. `,
+  );
+  await server.close();
+});
+
+test('stdin may take its time', () =>
+  withHttps(
+    {
+      handler: async (request, response) => {
+        const body: Buffer[] = [];
+        for await (const piece of request) body.push(piece);
+        response.end(Buffer.concat(body));
+      },
+    },
+    async ({ url }) => {
+      const args = ['connect', url, '--ca', pki.serverCa.certPath, ...mine];
+      const running = cli.start([...args, '-d', '@-', '--timeout', '0.5']);
+      running.stdin.write('a part');
+      await running.printed.waitFor('Certificate sent');
+      await setTimeout(800);
+      running.stdin.end(', the rest');
+      const { end, stdout } = await running.result;
+      expect({ end, stdout }).toEqual({ end: 0, stdout: 'a part, the rest' });
+    },
+  ));

@@ -6,12 +6,14 @@ import type { ConnectionFlags } from '../../lib/cli/connection-options';
 import { explain } from '../../lib/cli/explain';
 import { openConnection } from '../../lib/cli/open-connection';
 import { parseTarget } from '../../lib/cli/target';
-import { Credential, type CredentialOptions } from '../../lib/index';
-import { credentialOf } from '../support/client';
+import { Credential, type CredentialOptions, type Signer } from '../../lib/index';
+import { credentialOf, later, within } from '../support/client';
 import { Issuer } from '../support/issue';
 import { startNodeServer } from '../support/node-server';
 import { type Identity, loadPki } from '../support/pki';
 import { type SServerOptions, startSServer } from '../support/s-server';
+import { signerOf } from '../support/signers';
+import { startTap } from '../support/tap';
 
 const pki = loadPki();
 
@@ -152,6 +154,36 @@ test('the wait for an answer does not count to --timeout', async () => {
   socket.destroy();
   await server.close();
 });
+
+/** On TLS 1.3 the handshake is over on this side with the signature. */
+test.each(['its signature', 'an answer'])(
+  'after %s the time for the network goes on',
+  async (by) => {
+    const server = await startNodeServer({ identity: pki.server, maxVersion: 'TLSv1.2' });
+    const tap = await startTap(server.port);
+    const hushed = <T>(value: T) => {
+      tap.hush();
+      return value;
+    };
+    const credential = credentialOf(pki.clients.ec256);
+    const { sign } = signerOf(credential);
+    const slow: Signer = { sign: async (...args) => hushed(await later(sign(...args), 700)) };
+    const answer = by === 'an answer' ? credential : { ...credential, key: slow };
+    const target = parseTarget(`localhost:${tap.port}`);
+    const { socket, secured } = await openConnection(
+      target,
+      { ...FLAGS, timeout: 0.5 },
+      { clientCertCallback: async () => (by === 'an answer' ? hushed(answer) : answer) },
+    );
+    await expect(within('time-out', secured, 3000)).rejects.toMatchObject({
+      exitCode: 3,
+      message: expect.stringContaining('did not answer within 0.5 s'),
+    });
+    expect(socket.clientAuth.status).toBe('sent');
+    await tap.close();
+    await server.close();
+  },
+);
 
 test('a server that does not go by the name it was asked for', async () => {
   const { certPath, keyPath } = pki.server;

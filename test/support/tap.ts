@@ -12,6 +12,8 @@ export interface Tap {
   readonly fromServer: Buffer;
   /** Cuts every connection through the tap at once, in both directions. */
   cut(): void;
+  /** From now on clients hear nothing of their servers. */
+  hush(): void;
   close(): Promise<void>;
 }
 
@@ -20,6 +22,7 @@ export async function startTap(targetPort: number): Promise<Tap> {
   const sockets = new Set<Socket>();
   const fromClient: Buffer[] = [];
   const fromServer: Buffer[] = [];
+  let hushed = false;
   const server = createServer({ allowHalfOpen: true }, (client) => {
     const target = connect({ port: targetPort, host: '127.0.0.1', allowHalfOpen: true });
     for (const [socket, other] of [
@@ -36,7 +39,8 @@ export async function startTap(targetPort: number): Promise<Tap> {
     client.on('data', (bytes: Buffer) => fromClient.push(bytes));
     target.on('data', (bytes: Buffer) => fromServer.push(bytes));
     client.pipe(target);
-    target.pipe(client);
+    target.on('data', (bytes: Buffer) => hushed || client.write(bytes));
+    target.on('end', () => hushed || client.end());
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -60,6 +64,9 @@ export async function startTap(targetPort: number): Promise<Tap> {
       return Buffer.concat(fromServer);
     },
     cut,
+    hush() {
+      hushed = true;
+    },
     close,
   };
 }

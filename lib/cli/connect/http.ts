@@ -2,11 +2,13 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import http, { type ClientRequest, type IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
 import { quietWhereAnswered } from '../../agents/truncation';
 import type { TLSSocket } from '../../tls-socket';
 import { CliError, usageError } from '../cli-error';
 import { whyUnreadable } from '../connection-options';
 import { ExitCode } from '../exit-codes';
+import { NetworkClock } from '../network-clock';
 import type { Target } from '../target';
 import { StdinBody } from './stdin-body';
 
@@ -93,13 +95,14 @@ export interface HttpResponse {
   write(output: NodeJS.WritableStream): Promise<void>;
 }
 
-/** Milliseconds by which the time for an answer is counted. */
-const TICK = 100;
+/** Bytes of a body that are sent at once. */
+const PIECE = 16 * 1024;
 
 /**
  * Sends it and waits for the response's beginning.
  *
- * @param timeout - Seconds for that, once all is sent. While a certificate is asked for, they do not count.
+ * @param timeout - Seconds for that, once all is sent, and before for each piece that is. While a certificate is asked
+ *   for, they do not count.
  * @throws CliError of the kind `protocol` where the answer is no HTTP; else what goes wrong with the connection.
  */
 export async function fetchOver(
@@ -133,30 +136,38 @@ export async function fetchOver(
     const message = `${authority} goes over to another protocol (HTTP ${statusCode} ${statusMessage}), and only HTTP/1.1 is spoken here. Leave the header Upgrade away, or talk to it without --request and a URL.`;
     throw new CliError(ExitCode.protocol, 'CLI_HTTP_UPGRADE', message);
   });
-  let timer: NodeJS.Timeout | undefined;
-  let left = timeout * 1000;
-  const tick = () => {
-    if (socket.clientAuth.status === 'pending') return;
-    left -= TICK;
-    if (left > 0) return;
-    const message = `${authority} did not answer ${method} ${path} within ${timeout} s. Its log may say why; --timeout waits longer.`;
+  const expired = () => {
+    const what = request.writableFinished
+      ? `did not answer ${method} ${path} within ${timeout} s`
+      : `took nothing more of the body of ${method} ${path} for ${timeout} s`;
+    const message = `${authority} ${what}. Its log may say why; --timeout waits longer.`;
     request.destroy(new CliError(ExitCode.unreachable, 'CLI_TIMEOUT', message));
   };
-  const wait = () => {
-    timer = setInterval(tick, TICK);
+  let taken = 0;
+  const moves = () => {
+    const before = taken;
+    taken = socket.bytesWritten - socket.writableLength;
+    // Whoever types a body in may take a while, too.
+    const isOurTurn = !request.writableFinished && socket.writableLength === 0;
+    return isOurTurn || taken > before;
   };
-  request.once('finish', wait);
+  const clock = new NetworkClock(socket, timeout * 1000, expired, moves);
   if (body instanceof StdinBody) body.flow(request);
-  else request.end(body);
+  else if (body === undefined) request.end();
+  else Readable.from(piecesOf(body)).pipe(request);
   try {
     const [response] = await Promise.race([responded, upgraded]);
     return new Received(response, include, why);
   } catch (error) {
     throw why(error);
   } finally {
-    request.off('finish', wait);
-    clearInterval(timer);
+    clock.stop();
   }
+}
+
+/** So that it can be seen how far it came. */
+function* piecesOf(body: Buffer): Generator<Buffer> {
+  for (let at = 0; at < body.length; at += PIECE) yield body.subarray(at, at + PIECE);
 }
 
 /** The headers of a body. With GET, DELETE and the like, Node would send it without a word of how long it is. */

@@ -1,0 +1,32 @@
+import type { TLSSocket } from '../tls-socket';
+
+/** Milliseconds by which it is counted. */
+const TICK = 100;
+
+/**
+ * The time in which the network is waited for. While the server waits for a certificate or its signature, and so
+ * maybe for a person, it stands still.
+ */
+export class NetworkClock {
+  readonly #timer: NodeJS.Timeout;
+
+  /**
+   * @param limit - In milliseconds.
+   * @param expired - Called once, unless it is stopped before.
+   * @param moves - Whether the network does what it should, so that it is counted from the beginning.
+   */
+  constructor(socket: TLSSocket, limit: number, expired: () => void, moves = () => false) {
+    let left = limit;
+    this.#timer = setInterval(() => {
+      if (socket.clientAuth.status === 'pending') return;
+      left = moves() ? limit : left - TICK;
+      if (left > 0) return;
+      this.stop();
+      expired();
+    }, TICK);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+}
