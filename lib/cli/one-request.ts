@@ -6,15 +6,20 @@ import type { Target } from './target';
 
 /** A GET that asks for nothing but this one answer. */
 export function requestFor(path: string, target: Target, servername: string | undefined): string {
-  const host = servername ?? (target.host.includes(':') ? `[${target.host}]` : target.host);
   return [
     `GET ${path.replace(/[^\x21-\x7e]/gu, encodeURIComponent)} HTTP/1.1`,
-    `Host: ${target.port === 443 ? host : `${host}:${target.port}`}`,
+    `Host: ${hostHeader(target, servername)}`,
     'User-Agent: tls-client-cert',
     'Accept: */*',
     'Connection: close',
     '\r\n',
   ].join('\r\n');
+}
+
+/** Whom a request is for: who is asked for by SNI. */
+export function hostHeader({ host, port }: Target, servername: string | undefined): string {
+  const name = servername ?? (host.includes(':') ? `[${host}]` : host);
+  return port === 443 ? name : `${name}:${port}`;
 }
 
 export type HttpAnswer =

@@ -1,7 +1,12 @@
 /** `connect` with a URL or `--request`: one HTTP request. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { setTimeout } from 'node:timers/promises';
+import type { TLSSocket } from 'node:tls';
 import { type Cli, type CliOptions, installCli } from '../support/cli';
 import {
   type HttpsServer,
@@ -154,6 +159,57 @@ test('a response that is cut short is an error', () =>
       expect(stderr).toMatch(/\ntls-client-cert: [^\n]*closed the connection[^\n]*\n$/);
     },
   ));
+
+/** Its end is that of the connection: only a close_notify says that there is no more. */
+test.each([
+  ['by close_notify', 0, (socket: TLSSocket) => void socket.end()],
+  ['by FIN', 3, (_: TLSSocket, tcp: Socket) => void tcp.destroy()],
+  ['by RST', 3, (_: TLSSocket, tcp: Socket) => void tcp.resetAndDestroy()],
+])('a response without a length ends %s: %d', async (_how, code, hangUp) => {
+  const server = await startNodeServer({
+    identity: pki.server,
+    onConnection: (socket) =>
+      void socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\n\r\na part')),
+  });
+  const accepted = once(server.server, 'connection');
+  const target = `127.0.0.1:${server.port}`;
+  const trust = ['--ca', pki.serverCa.certPath];
+  const running = cli.start(['connect', target, ...trust, ...mine, '-r', '/']);
+  await running.printed.waitFor('a part');
+  const { socket } = await server.sawClient();
+  const [tcp] = await accepted;
+  hangUp(socket, tcp);
+  const { end, stdout, stderr } = await running.result;
+  expect({ end, stdout }).toEqual({ end: code, stdout: 'a part' });
+  if (code !== 0) expect(stderr).toMatch(/\ntls-client-cert: [^\n]*closed the connection[^\n]*\n$/);
+  await server.close();
+});
+
+test('--include prints the bytes of a header as they are', async () => {
+  const head = 'HTTP/1.1 200 G\xfct\r\nx-a: \xe9\xff\r\nContent-Length: 0\r\n\r\n';
+  const server = await startNodeServer({
+    identity: pki.server,
+    onConnection: (socket) => void socket.once('data', () => socket.write(head, 'latin1')),
+  });
+  const trust = ['--ca', pki.serverCa.certPath];
+  const args = ['connect', `127.0.0.1:${server.port}`, ...trust, ...mine, '-r', '/', '--include'];
+  const child = spawn(process.execPath, [cli.main, ...args], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const ended = once(child, 'close');
+  expect((await buffer(child.stdout)).toString('latin1')).toBe(head);
+  expect(await ended).toEqual([0, null]);
+  await server.close();
+});
+
+test.each([
+  ['the name that was asked for', [], /^host: 127\.0\.0\.1:\d+$/m],
+  ['that of --servername', ['--servername', 'localhost'], /^host: localhost:\d+$/m],
+  ['that of -H', ['--servername', 'localhost', '-H', 'Host: x'], /^host: x$/m],
+])('the request is for %s', async (_name, flags, host) => {
+  const request = await received('\r\n\r\n', flags);
+  expect(request.replaceAll('\r', '')).toMatch(host);
+});
 
 test('what answers without HTTP', async () => {
   const server = await startNodeServer({

@@ -6,9 +6,10 @@ import { Readable } from 'node:stream';
 import { quietWhereAnswered } from '../../agents/truncation';
 import type { TLSSocket } from '../../tls-socket';
 import { CliError, usageError } from '../cli-error';
-import { whyUnreadable } from '../connection-options';
+import { type ConnectionFlags, whyUnreadable } from '../connection-options';
 import { ExitCode } from '../exit-codes';
 import { NetworkClock } from '../network-clock';
+import { hostHeader } from '../one-request';
 import type { Target } from '../target';
 import { StdinBody } from './stdin-body';
 
@@ -101,20 +102,21 @@ const PIECE = 16 * 1024;
 /**
  * Sends it and waits for the response's beginning.
  *
- * @param timeout - Seconds for that, once all is sent, and before for each piece that is. While a certificate is asked
- *   for, they do not count.
+ * @param flags - `timeout`: seconds for that, once all is sent, and before for each piece that is. While a certificate
+ *   is asked for, they do not count. `servername`: whom the request is for.
  * @throws CliError of the kind `protocol` where the answer is no HTTP; else what goes wrong with the connection.
  */
 export async function fetchOver(
   socket: TLSSocket,
   target: Target,
   { path, method, headers, body, include }: HttpRequest,
-  timeout: number,
+  { timeout, servername }: ConnectionFlags,
 ): Promise<HttpResponse> {
   quietWhereAnswered(socket, () => false);
-  const { host, port, authority } = target;
+  const { authority } = target;
   const createConnection = () => socket;
-  const request = http.request({ host, port, defaultPort: 443, path, method, createConnection });
+  const request = http.request({ path, method, createConnection });
+  request.setHeader('Host', hostHeader(target, servername));
   const given = new Set(headers.map(([name]) => name.toLowerCase()));
   if (body !== undefined) frame(request, body, given);
   for (const name of given) {
@@ -126,8 +128,10 @@ export async function fetchOver(
   const responded = once(request, 'response') as Promise<[IncomingMessage]>;
   // It may come together with the response's beginning, and says more than the response that breaks off.
   let failure: Error | undefined;
+  let cut: Error | undefined;
   request.once('error', (error) => {
     failure = error;
+    if (!(request as { res?: IncomingMessage }).res?.complete) cut = error;
   });
   const why = (error: unknown) => inOurWords(failure ?? (error as Error), authority);
   // Without a listener Node hangs up, and nothing more is heard of it.
@@ -157,7 +161,7 @@ export async function fetchOver(
   else Readable.from(piecesOf(body)).pipe(request);
   try {
     const [response] = await Promise.race([responded, upgraded]);
-    return new Received(response, include, why);
+    return new Received(response, include, why, () => cut);
   } catch (error) {
     throw why(error);
   } finally {
@@ -195,12 +199,22 @@ class Received implements HttpResponse {
   readonly #response: IncomingMessage;
   readonly #include: boolean;
   readonly #why: (error: unknown) => Error;
+  readonly #cut: () => Error | undefined;
 
-  /** @param why - what became of the request, where the response breaks off with `error` */
-  constructor(response: IncomingMessage, include: boolean, why: (error: unknown) => Error) {
+  /**
+   * @param why - What became of the request, where the response breaks off with `error`.
+   * @param cut - What went wrong before the response was whole.
+   */
+  constructor(
+    response: IncomingMessage,
+    include: boolean,
+    why: (error: unknown) => Error,
+    cut: () => Error | undefined,
+  ) {
     this.#response = response;
     this.#include = include;
     this.#why = why;
+    this.#cut = cut;
   }
 
   get status(): string {
@@ -210,13 +224,16 @@ class Received implements HttpResponse {
 
   async write(output: NodeJS.WritableStream): Promise<void> {
     const response = this.#response;
-    if (this.#include) output.write(this.#head());
+    if (this.#include) output.write(this.#head(), 'latin1');
     const ended = once(response, 'end');
     response.pipe(output, { end: false });
     // Cut short, it is an 'error'.
     await ended.catch((error) => {
       throw this.#why(error);
     });
+    // Without a length it ends with the connection, to Node however that ends.
+    const cut = this.#cut();
+    if (cut !== undefined) throw cut;
   }
 
   #head(): string {

@@ -89,7 +89,7 @@ export class Talk {
     }
     if (request.body instanceof StdinBody) this.#reader = request.body;
     this.#waitFor(`Waiting for the answer to ${request.method} ${request.path}`);
-    const response = await fetchOver(socket, this.#target, request, this.#flags.timeout);
+    const response = await fetchOver(socket, this.#target, request, this.#flags);
     this.#waitFor(undefined);
     tellIdentity();
     this.#tell(`HTTP status: ${response.status}`);
