@@ -1,16 +1,31 @@
 /** How the program ends. */
 import { ExitCode } from './exit-codes';
 
-/** Ends it once all output has left, whatever is still open. */
+/**
+ * Ends it once all output has left, whatever is still open. What a thread is at that cannot be called off, such as the
+ * look-up of a name, keeps the process until it is done; Ctrl-C ends it at once.
+ */
 export function finish(code: number): Promise<never> {
   process.exitCode = code;
   return new Promise(() => {
     process.stdout.write('', (error) => {
       if (error) onLostOutput(error);
-      process.stderr.write('', () => process.exit(code));
+      process.stderr.write('', () => leave(code));
     });
   });
 }
+
+function leave(code: number): void {
+  // process.exit() waits for libuv's threads, and nobody would hear a signal meanwhile: this is the system's own way.
+  process.removeAllListeners('SIGINT');
+  const isHeldUp = process.getActiveResourcesInfo().some((name) => BY_THREADS.test(name));
+  // A shell calls that 130, too.
+  if (code === ExitCode.interrupted && isHeldUp) process.kill(process.pid, 'SIGINT');
+  process.exit(code);
+}
+
+/** Node's names of what libuv's threads do for it: look-ups of names, files. */
+const BY_THREADS = /^(GetAddrInfo|GetNameInfo|FSReq)/;
 
 /** Minds that output can get lost: without that it would look as if all were well. */
 export function mindOutput(): void {

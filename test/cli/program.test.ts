@@ -1,4 +1,7 @@
 /** What holds for the program as a whole. */
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { dirname, join } from 'node:path';
 import { type Cli, installCli } from '../support/cli';
 
 const { version } = require('../../package.json') as { version: string };
@@ -68,4 +71,39 @@ test('says what to install where commander is missing', async () => {
   bare.remove();
   expect({ end, stdout }).toEqual({ end: 1, stdout: '' });
   expect(stderr).toMatch(/^tls-client-cert: .*npm install commander @inquirer\/prompts\n$/);
+});
+
+describe('while a thread is kept from going on', () => {
+  let fifo: string;
+
+  beforeAll(() => {
+    fifo = join(cli.folder, 'fifo');
+    execFileSync('mkfifo', [fifo]);
+  });
+
+  test('Ctrl-C ends it', async () => {
+    const running = cli.start(['ls', fifo]);
+    await running.printed.waitFor('Looking for identities');
+    running.kill('SIGINT');
+    const { end, stderr } = await running.result;
+    expect(stderr).toContain('tls-client-cert: Interrupted.');
+    expect(end).toBe('SIGINT');
+  });
+
+  /** As behind a look-up that takes longer than `--timeout`. */
+  test('Ctrl-C ends it when it has ended otherwise', async () => {
+    const script = `
+      process.once('SIGINT', () => {});
+      process.once('exit', () => fs.writeSync(1, 'ended'));
+      fs.readFile(${JSON.stringify(fifo)}, () => {});
+      void require(${JSON.stringify(join(dirname(cli.main), 'finish.js'))}).finish(3);
+    `;
+    const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const ended = once(child, 'exit');
+    await once(child.stdout, 'data');
+    child.kill('SIGINT');
+    const patience = setTimeout(() => child.kill('SIGKILL'), 3_000);
+    expect(await ended).toEqual([null, 'SIGINT']);
+    clearTimeout(patience);
+  });
 });
