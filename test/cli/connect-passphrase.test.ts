@@ -99,6 +99,15 @@ test('plain: nothing and the right one, in one piece', () =>
     expect(all).not.toContain(passphrase);
   }));
 
+test('plain: keys that are no characters are no part of it', () =>
+  atPassphrase(['--plain'], async (terminal) => {
+    await terminal.shows('Passphrase of me.p12:');
+    const [first, second] = [passphrase.slice(0, 4), passphrase.slice(4)];
+    const keys = '\t\x01\x1a\x1b[A\x1bOB\x1b[3~\x1b[1;5C\x1b\x00';
+    await terminal.type(`${keys}${first}${keys}${second}${keys}\r`);
+    await terminal.shows(`Certificate sent: ${pki.deepClient.subject}`);
+  }));
+
 /** A connection whose server asks after the handshake, with a request whose body is typed in. */
 function withBodyTyped(
   flags: readonly string[],

@@ -8,6 +8,13 @@ const ERASE = new Set([0x08, 0x7f]);
 const CTRL_C = 0x03;
 const CTRL_D = 0x04;
 const CTRL_U = 0x15;
+const ESCAPE = 0x1b;
+/** `[` and `O`. */
+const INTRODUCERS = new Set([0x5b, 0x4f]);
+/** Below are control characters, which are part of no secret. */
+const BLANK = 0x20;
+/** From here on. */
+const FINAL = 0x40;
 
 /**
  * Asks for a line, which the terminal itself lets be edited. Ctrl-C is a signal here, and aborts the session's.
@@ -65,7 +72,7 @@ export function askHidden(question: string, empty: string, signal: AbortSignal):
     const onAbort = () => end(() => reject(signal.reason));
     const onEnd = () => end(() => reject(interrupted()));
     const onData = (bytes: Buffer) => {
-      for (const byte of bytes) {
+      for (const byte of withoutKeys(bytes)) {
         if (ENTER.has(byte)) {
           if (typed.length === 0) {
             process.stderr.write(`\n${empty}\n${question}`);
@@ -82,7 +89,7 @@ export function askHidden(question: string, empty: string, signal: AbortSignal):
         }
         if (byte === CTRL_U) typed = [];
         else if (ERASE.has(byte)) typed = withoutLast(typed);
-        else typed.push(byte);
+        else if (byte >= BLANK) typed.push(byte);
       }
     };
     stdin.setRawMode(true);
@@ -92,6 +99,21 @@ export function askHidden(question: string, empty: string, signal: AbortSignal):
     signal.addEventListener('abort', onAbort);
     process.stderr.write(question);
   });
+}
+
+/** Without what arrows and their like send: ESC [ or ESC O, parameters, and one that ends it (ECMA-48, CSI; SS3). */
+function* withoutKeys(bytes: Buffer): Generator<number> {
+  let state: 'text' | 'escape' | 'key' = 'text';
+  for (const byte of bytes) {
+    if (state === 'escape' && INTRODUCERS.has(byte)) {
+      state = 'key';
+    } else if (state === 'key' && byte >= BLANK) {
+      if (byte >= FINAL) state = 'text';
+    } else {
+      state = byte === ESCAPE ? 'escape' : 'text';
+      yield byte;
+    }
+  }
 }
 
 /** Without its last character, which may be of several bytes (UTF-8). */
