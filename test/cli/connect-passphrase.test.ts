@@ -1,4 +1,5 @@
 /** `connect` at a terminal, with keys that want a passphrase. */
+import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Cli, installCli } from '../support/cli';
@@ -107,6 +108,49 @@ test('plain: keys that are no characters are no part of it', () =>
     await terminal.type(`${keys}${first}${keys}${second}${keys}\r`);
     await terminal.shows(`Certificate sent: ${pki.deepClient.subject}`);
   }));
+
+describe('while one is tried', () => {
+  /** It takes about a second. */
+  beforeAll(() => {
+    const { certPath, keyPath } = pki.clients.ec256;
+    const args = ['-export', '-in', certPath, '-inkey', keyPath, '-out', 'slow.p12'];
+    const slow = ['-iter', '2000000', '-passout', `pass:${passphrase}`];
+    execFileSync('openssl', ['pkcs12', ...args, ...slow], { cwd: cli.folder });
+  });
+
+  const typedMeanwhile = (
+    first: string,
+    keys: string,
+    use: (terminal: Terminal, server: SServer) => Promise<void>,
+  ) =>
+    withSServer(required, (server) => {
+      const args = ['connect', `127.0.0.1:${server.port}`, '-i', 'slow.p12', '--auto'];
+      return withCliAt(cli, args, async (terminal) => {
+        await terminal.shows('Passphrase of slow.p12 (nothing is shown)');
+        await typeIn(terminal, first);
+        // Written when the prompt has left the terminal.
+        await terminal.shows('The server waited');
+        await terminal.type(keys);
+        await use(terminal, server);
+      });
+    });
+
+  test('the next may be typed already, and is not shown', () =>
+    typedMeanwhile('wrong', `${passphrase}\r`, async (terminal) => {
+      await terminal.shows(`Certificate sent: ${pki.clients.ec256.subject}`);
+      expect(await terminal.everything()).not.toContain(passphrase);
+    }));
+
+  test('Ctrl-C counts', () =>
+    typedMeanwhile(passphrase, '\x03', async (terminal) => {
+      expect(await terminal.ended()).toEqual({ status: 130, restored: true, cursorVisible: true });
+    }));
+
+  test('what is meant for the server gets there', () =>
+    typedMeanwhile(passphrase, 'a line\r', async (_, server) => {
+      await server.waitFor(/^a line\n/m);
+    }));
+});
 
 /** A connection whose server asks after the handshake, with a request whose body is typed in. */
 function withBodyTyped(

@@ -6,6 +6,7 @@ import { explain } from '../explain';
 import { type Opened, openConnection } from '../open-connection';
 import { Progress } from '../progress';
 import type { PromptOptions } from '../prompts/prompt';
+import { silenceOver } from '../prompts/silence';
 import { elapsedText } from '../prompts/waiting-line';
 import { type SecretFlags, secretsFrom } from '../secret-options';
 import type { Target } from '../target';
@@ -79,6 +80,7 @@ export class Talk {
       this.#tell(line);
     };
     tellIdentity();
+    await silenceOver();
     if (request === undefined) {
       // A later request is answered by the time that data comes which is behind it.
       socket.on('data', tellIdentity);

@@ -2,6 +2,7 @@ import { interrupted, usageError } from '../cli-error';
 import type { Terminal } from '../terminal';
 import { onContinued } from './continued';
 import { type Inquirer, inquirer } from './inquirer';
+import { endSilence, staySilent } from './silence';
 import { WaitingLine } from './waiting-line';
 
 /** What all prompts are told. */
@@ -11,6 +12,8 @@ export interface PromptOptions {
   readonly signal: AbortSignal;
   /** Whether a server waits meanwhile, so that the time counts. Default: `true`. */
   readonly serverWaits?: boolean;
+  /** Whether the answer is tried at once, and another prompt comes if it is wrong: the terminal shows nothing in between. */
+  readonly isTried?: boolean;
   /** Called when a prompt takes stdin and the screen; what it returns, when it has left them. */
   readonly opened?: () => (answered: boolean) => void;
 }
@@ -24,9 +27,10 @@ const SHOW_CURSOR = '\x1b[?25h';
  * meanwhile, the terminal is put back as it was.
  */
 export async function exclusively<T>(
-  { terminal, opened }: PromptOptions,
+  { terminal, opened, isTried = false }: PromptOptions,
   ask: () => Promise<T>,
 ): Promise<T> {
+  endSilence();
   const closed = opened?.();
   const restore = (signal: NodeJS.Signals) => {
     leave();
@@ -45,8 +49,12 @@ export async function exclusively<T>(
     answered = true;
     return answer;
   } finally {
-    leave();
-    closed?.(answered);
+    const end = () => {
+      leave();
+      closed?.(answered);
+    };
+    if (answered && isTried) staySilent(end);
+    else end();
   }
 }
 
@@ -81,7 +89,7 @@ export async function prompted<T>(
 }
 
 async function onScreen<T>(
-  { terminal, signal, serverWaits = true }: PromptOptions,
+  { terminal, signal, serverWaits = true, isTried = false }: PromptOptions,
   ask: (context: PromptContext) => Promise<T>,
 ): Promise<T> {
   const output = new WaitingLine(process.stderr, terminal.colored, serverWaits);
@@ -111,6 +119,8 @@ async function onScreen<T>(
   const leave = onContinued(() => output.again());
   try {
     const answer = await ask(context);
+    // Before anybody can see that it is there.
+    if (isTried) process.stdin.setRawMode(true);
     output.finish('answered');
     return answer;
   } catch (error) {

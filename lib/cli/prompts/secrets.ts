@@ -30,7 +30,8 @@ export function passphrasePrompt(options: PromptOptions): PassphraseCallback {
     const left = attempts - attempt + 1;
     const tries = left === 1 ? 'the last try' : `${left} tries left`;
     const again = attempt === 1 ? '' : ` (wrong, ${tries})`;
-    return askSecret(`Passphrase of ${file}${again}`, 'passphrase', either(options, signal));
+    const tried = { ...either(options, signal), isTried: true };
+    return askSecret(`Passphrase of ${file}${again}`, 'passphrase', tried);
   };
 }
 
