@@ -22,7 +22,7 @@ export async function startTap(targetPort: number): Promise<Tap> {
   const sockets = new Set<Socket>();
   const fromClient: Buffer[] = [];
   const fromServer: Buffer[] = [];
-  let hushed = false;
+  const targets = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (client) => {
     const target = connect({ port: targetPort, host: '127.0.0.1', allowHalfOpen: true });
     for (const [socket, other] of [
@@ -39,8 +39,8 @@ export async function startTap(targetPort: number): Promise<Tap> {
     client.on('data', (bytes: Buffer) => fromClient.push(bytes));
     target.on('data', (bytes: Buffer) => fromServer.push(bytes));
     client.pipe(target);
-    target.on('data', (bytes: Buffer) => hushed || client.write(bytes));
-    target.on('end', () => hushed || client.end());
+    target.pipe(client);
+    targets.add(target);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -65,7 +65,7 @@ export async function startTap(targetPort: number): Promise<Tap> {
     },
     cut,
     hush() {
-      hushed = true;
+      for (const target of targets) target.unpipe();
     },
     close,
   };
