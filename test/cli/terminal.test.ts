@@ -1,5 +1,5 @@
 /** What the tests of the command see with: it has to tell what is from what is not. */
-import { existsSync } from 'node:fs';
+import { isRunning, notRunning } from '../support/processes';
 import { openTerminal, type TerminalOptions, withTerminal } from '../support/terminal';
 
 const sh = (script: string) => ['/bin/sh', '-c', script];
@@ -64,9 +64,12 @@ test('a wait in vain says what the terminal shows', () =>
 
 test('nothing of it is left', async () => {
   const terminal = await openTerminal(sh('echo "pid $$ in $1"; exec cat'));
-  const [, pid] = /pid (\d+)/.exec(await terminal.shows(/pid \d+ in/)) ?? [];
-  expect(existsSync(`/proc/${pid}`)).toBe(true);
+  const [, text] = /pid (\d+)/.exec(await terminal.shows(/pid \d+ in/)) ?? [];
+  const pid = Number(text);
+  expect(isRunning(pid)).toBe(true);
   await terminal.stop();
   await terminal.stop();
-  expect(existsSync(`/proc/${pid}/exe`)).toBe(false);
+  // The hangup has been sent to it; to die of that it has to be given a turn.
+  await notRunning(() => isRunning(pid));
+  expect(isRunning(pid)).toBe(false);
 });

@@ -5,9 +5,10 @@ import { existsSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { promisify } from 'node:util';
 import { startApache } from '../support/apache';
-import { later, within } from '../support/client';
+import { within } from '../support/client';
 import { startGnutlsServ } from '../support/gnutls-serv';
 import { startNginx } from '../support/nginx';
+import { groupIsRunning, notRunning } from '../support/processes';
 import { type ServerRecipe, startServerProcess } from '../support/server-process';
 
 /** A server in one line of JavaScript, which listens on `port`. */
@@ -24,19 +25,9 @@ function script(code: string): ServerRecipe {
 const LISTEN =
   "require('net').createServer().listen(+process.argv[1], '127.0.0.1', () => console.log('listening'))";
 
-function groupIsRunning(leader: number): boolean {
-  try {
-    return process.kill(-leader, 0);
-  } catch {
-    return false;
-  }
-}
-
-/** Waits until nothing is left: orphans that are dead count until init has buried them. */
+/** Waits until nothing is left. */
 async function expectGone({ pid = 0, folder }: { pid?: number | undefined; folder: string }) {
-  const end = performance.now() + 8_000;
-  const left = () => groupIsRunning(pid) || existsSync(folder);
-  while (left() && performance.now() < end) await later(undefined);
+  await notRunning(() => groupIsRunning(pid) || existsSync(folder));
   expect(groupIsRunning(pid)).toBe(false);
   expect(existsSync(folder)).toBe(false);
 }

@@ -2,12 +2,13 @@
 import { spawn } from 'node:child_process';
 import { createHash, X509Certificate } from 'node:crypto';
 import { type EventEmitter, once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from 'node:tls';
 import { OPENSSL, opensslEnvironment } from '../support/openssl';
 import { type Identity, loadPki } from '../support/pki';
+import { isRunning, notRunning } from '../support/processes';
 import { Dialogue, type PythonServer, pattern, startPythonServer } from '../support/python-server';
 
 const pki = loadPki();
@@ -260,12 +261,16 @@ describe('the end', () => {
     ['reset', /errno=104|ECONNRESET/],
   ] as const)('ask-then-%s, on cue or at once', async (name, complaint) => {
     for (const cue of ['', ' cue']) {
-      const messages = join(scratch, `${name}.messages`);
+      const messages = join(scratch, `${name}${cue}.messages`);
       const client = sClient(server, undefined, ['-msg', '-msgfile', messages]);
       client.dialogue.say(`ask-then-${name}${cue}`);
       if (cue !== '') {
+        const asked = () => /^<<< .* CertificateRequest$/m.test(readFileSync(messages, 'utf8'));
+        for (let tries = 0; tries < 500 && !(existsSync(messages) && asked()); tries += 1) {
+          await pause(10, undefined);
+        }
+        expect(asked()).toBe(true);
         expect(await Promise.race([client.ended(), pause(100, 'waits')])).toBe('waits');
-        expect(readFileSync(messages, 'utf8')).toMatch(/^<<< .* CertificateRequest$/m);
         server.cue();
       }
       const told = await client.ended();
@@ -378,17 +383,9 @@ describe('the process', () => {
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     const [text] = await soon(child.stdout.setEncoding('utf8'), 'data');
     const pid = Number(text);
-    process.kill(pid, 0);
+    expect(isRunning(pid)).toBe(true);
     child.kill('SIGKILL');
-    let alive = true;
-    for (let tries = 0; tries < 100 && alive; tries += 1) {
-      await pause(20, undefined);
-      try {
-        process.kill(pid, 0);
-      } catch {
-        alive = false;
-      }
-    }
-    expect(alive).toBe(false);
+    await notRunning(() => isRunning(pid));
+    expect(isRunning(pid)).toBe(false);
   });
 });

@@ -5,18 +5,10 @@ import { once } from 'node:events';
 import { connect as tlsConnect } from 'node:tls';
 import { OPENSSL, opensslEnvironment } from '../support/openssl';
 import { type Identity, loadPki } from '../support/pki';
+import { isRunning, notRunning } from '../support/processes';
 import { startSServer } from '../support/s-server';
 
 const pki = loadPki();
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /** A real `openssl s_client`, which stays connected until its standard input ends. */
 function startSClient(port: number, identity: Identity | undefined, args: string[] = []) {
@@ -194,9 +186,7 @@ describe('s_server', () => {
     const pid = Number(text);
     expect(isRunning(pid)).toBe(true);
     child.kill('SIGKILL');
-    for (let tries = 0; tries < 100 && isRunning(pid); tries += 1) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    await notRunning(() => isRunning(pid));
     expect(isRunning(pid)).toBe(false);
   });
 });
