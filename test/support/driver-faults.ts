@@ -70,10 +70,15 @@ export function describeFaults(port: () => number, attempt: Attempt, expected: D
   }
 
   test("no answer in the driver's own time", async () => {
-    const { asked, clientCertCallback } = pending();
-    const error = await failing(attempt(port(), { ...trusting, clientCertCallback }, TIMEOUT_MS));
-    expect(error).toMatchObject(expected.timedOut);
-    expect((await within('question', asked)).aborted).toBe(true);
+    const signals: AbortSignal[] = [];
+    // On a busy machine it may be over before the server has asked: then once more, with more of it.
+    for (let timeout = TIMEOUT_MS; signals.length === 0 && timeout < 10_000; timeout *= 3) {
+      const { asked, clientCertCallback } = pending();
+      void asked.then((signal) => signals.push(signal));
+      const error = await failing(attempt(port(), { ...trusting, clientCertCallback }, timeout));
+      expect(error).toMatchObject(expected.timedOut);
+    }
+    expect(signals[0]?.aborted).toBe(true);
   });
 
   test('a server that goes while the question waits', async () => {
