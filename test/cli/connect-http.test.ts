@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout } from 'node:timers/promises';
 import type { TLSSocket } from 'node:tls';
-import { type Cli, type CliOptions, installCli } from '../support/cli';
+import { type Cli, type CliOptions, installCli, withoutProgress } from '../support/cli';
 import {
   type HttpsServer,
   type HttpsServerOptions,
@@ -47,7 +47,7 @@ test('a URL is asked for its path, as whom was chosen', () =>
     const { end, stdout, stderr } = await connect(`${url}some/where?a=b#c`, []);
     expect(end).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ path: '/some/where?a=b', client: 'client ec256' });
-    expect(stderr).toMatch(
+    expect(withoutProgress(stderr)).toMatch(
       /trusted\nCertificate sent: CN=client ec256[^\n]+\nHTTP status: 200 OK\n$/,
     );
   }));

@@ -7,7 +7,7 @@ import { createServer } from 'node:net';
 import { basename, join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout } from 'node:timers/promises';
-import { type Cli, installCli } from '../support/cli';
+import { type Cli, installCli, withoutProgress } from '../support/cli';
 import { withSServer } from '../support/client';
 import { startNodeServer } from '../support/node-server';
 import { loadPki } from '../support/pki';
@@ -32,9 +32,6 @@ const connect = (port: number, ...args: string[]) => [
   ...trust,
   ...args,
 ];
-
-/** Of a busy machine: what takes more than half a second is told. */
-const withoutProgress = (stderr: string) => stderr.replace(/^.* …\n/gm, '');
 
 /** Writes a file of its own. */
 function file(name: string, content: string | Buffer): string {

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
-import { type Cli, installCli } from '../support/cli';
+import { type Cli, installCli, withoutProgress } from '../support/cli';
 import { loadPki } from '../support/pki';
 import { startSServer } from '../support/s-server';
 import { freePort } from '../support/server-process';
@@ -39,8 +39,7 @@ async function plainServer(serve: (socket: Socket) => void): Promise<number> {
 async function fault(args: readonly string[]): Promise<{ end: number | string; line: string }> {
   const { end, stdout, stderr } = await cli.run(['probe', ...args]);
   expect(stdout).toBe('');
-  // A slow machine shows what it waits for, too.
-  const line = stderr.replace(/^.* …\n/gm, '');
+  const line = withoutProgress(stderr);
   expect(line).toMatch(/^tls-client-cert: [^\n]+\n$/);
   return { end, line };
 }
@@ -159,7 +158,7 @@ test('Ctrl-C while it waits: progress after half a second, one line, 130', async
 test('with --json a fault is an object on stdout', async () => {
   const port = await freePort();
   const { end, stdout, stderr } = await cli.run(['probe', '--json', `127.0.0.1:${port}`]);
-  expect({ end, stderr }).toEqual({ end: 3, stderr: '' });
+  expect([end, withoutProgress(stderr)]).toEqual([3, '']);
   expect(JSON.parse(stdout)).toEqual({
     error: {
       code: 'ECONNREFUSED',
@@ -183,8 +182,7 @@ async function withoutReader(
   const script = '"$@" | true; echo "$PIPESTATUS"';
   return new Promise((resolve) => {
     execFile('bash', ['-c', script, 'bash', ...command], (_, stdout, stderr) => {
-      // A slow machine shows what it waits for.
-      resolve({ end: stdout.trim(), said: stderr.replace(/^.* …\n/gm, '') });
+      resolve({ end: stdout.trim(), said: withoutProgress(stderr) });
     });
   });
 }

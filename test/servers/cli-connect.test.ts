@@ -1,6 +1,6 @@
 /** `tls-client-cert connect --request` to an Apache that asks for a certificate where a path demands it. */
 import { startApache } from '../support/apache';
-import { type Cli, installCli } from '../support/cli';
+import { type Cli, installCli, withoutProgress } from '../support/cli';
 import { folderOf, withCliAt } from '../support/cli-terminal';
 import { loadPki } from '../support/pki';
 import { withServer } from '../support/server-process';
@@ -41,7 +41,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('%s', (protocol) => {
       const { end, stdout, stderr } = await cli.run([...at, ...mine, '--auto', '-d', 'some data']);
       expect(end).toBe(0);
       expect(stdout).toMatch(/^subject=CN=client ec256,.*\nverify=SUCCESS\n/);
-      expect(stderr).toMatch(
+      expect(withoutProgress(stderr)).toMatch(
         /Certificate: not asked for\nCertificate sent: CN=client ec256,[^\n]+\nHTTP status: 200 OK\n$/,
       );
       const refused = await cli.run([...at, '--decline']);

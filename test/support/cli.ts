@@ -77,6 +77,9 @@ export function installCli(packages = ['commander', '@inquirer/prompts', 'pkcs11
   return { main, folder: project.folder, start, run, remove: project.remove };
 }
 
+/** What a busy machine adds to stderr: what takes more than half a second is told there. */
+export const withoutProgress = (stderr: string) => stderr.replace(/^.* …\n/gm, '');
+
 /** Nothing of the machine's that changes what it prints. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
   const kept = { ...process.env };
