@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Cli, installCli } from '../support/cli';
+import { plainEnvironment } from '../support/environment';
 
 let cli: Cli;
 let folder: string;
@@ -28,7 +29,9 @@ afterAll(() => {
 /** What a shell prints, which must complain of nothing. */
 function shell(program: string, args: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
-    const options = { cwd: folder, timeout: 15_000, env: { ...process.env, TERM: 'dumb' } };
+    // Of a locale that is not installed bash complains.
+    const env = { ...plainEnvironment(), TERM: 'dumb', LC_ALL: 'C' };
+    const options = { cwd: folder, timeout: 15_000, env };
     execFile(program, args, options, (error, stdout, stderr) => {
       if (error === null && stderr === '') resolve(stdout);
       else reject(new Error(`${program} failed: ${stderr || error?.message}\n${stdout}`));

@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { type Cli, installCli, withoutProgress } from '../support/cli';
+import { plainEnvironment } from '../support/environment';
 import { loadPki } from '../support/pki';
 import { startSServer } from '../support/s-server';
 import { freePort } from '../support/server-process';
@@ -180,8 +181,10 @@ async function withoutReader(
   ...command: readonly string[]
 ): Promise<{ end: string; said: string }> {
   const script = '"$@" | true; echo "$PIPESTATUS"';
+  // Of a locale that is not installed bash complains.
+  const env = { ...plainEnvironment(), LC_ALL: 'C' };
   return new Promise((resolve) => {
-    execFile('bash', ['-c', script, 'bash', ...command], (_, stdout, stderr) => {
+    execFile('bash', ['-c', script, 'bash', ...command], { env }, (_, stdout, stderr) => {
       resolve({ end: stdout.trim(), said: withoutProgress(stderr) });
     });
   });
@@ -204,7 +207,7 @@ test('so it is in the middle of what takes longer', async () => {
 test('a result that cannot be written is no success', async () => {
   const { end, said } = await new Promise<{ end: unknown; said: string }>((resolve) => {
     const command = `"${process.execPath}" "${cli.main}" completion bash > /dev/full`;
-    execFile('sh', ['-c', command], (error, _, stderr) =>
+    execFile('sh', ['-c', command], { env: plainEnvironment() }, (error, _, stderr) =>
       resolve({ end: error?.code, said: stderr }),
     );
   });

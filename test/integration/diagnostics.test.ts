@@ -12,6 +12,7 @@ import {
   SUSPEND,
 } from '../../lib/index';
 import { later, withSServer } from '../support/client';
+import { plainEnvironment } from '../support/environment';
 import { type NodeServer, startNodeServer } from '../support/node-server';
 import { lateSigner, signedBy, signer, signWith } from '../support/signers';
 import { failure, next, pki, startRawServer, suspended, to } from './stream-helpers';
@@ -333,7 +334,7 @@ describe('in a process of its own, NODE_DEBUG', () => {
     const args = ['--require', './tools/register-typescript.cjs', '-e', before + program];
     const { stderr } = await run(process.execPath, [...args, String(server.port), pki.dir], {
       cwd: join(__dirname, '../..'),
-      env: { ...process.env, NODE_DEBUG: value, NODE_OPTIONS: '' },
+      env: { ...plainEnvironment(), NODE_DEBUG: value, NODE_OPTIONS: '' },
       timeout: 10_000,
     });
     return stderr.trim().split('\n');

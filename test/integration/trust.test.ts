@@ -7,6 +7,7 @@ import tls from 'node:tls';
 import { binding } from '../../lib/binding';
 import { type ConnectionOptions, connect, createSecureContext } from '../../lib/index';
 import { failure, hangUp, secured, within } from '../support/client';
+import { plainEnvironment } from '../support/environment';
 import { type NodeServer, startNodeServer } from '../support/node-server';
 import { loadPki } from '../support/pki';
 
@@ -129,7 +130,7 @@ describe('the environment', () => {
   async function child(environment: NodeJS.ProcessEnv, option = '') {
     const args = ['--require', './tools/register-typescript.cjs', '-e', PROGRAM];
     const running = spawn(process.execPath, [...args, String(server.port), option], {
-      env: { ...process.env, ...environment },
+      env: { ...plainEnvironment(), ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const printed = { out: '', err: '' };

@@ -1,6 +1,7 @@
 /** Forks the children of the life-cycle tests: how they end and what they print is what counts. */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { plainEnvironment } from '../support/environment';
 import { registerLeftover } from '../support/leftovers';
 import { STREAM_ALONE } from '../support/over-descriptors';
 import { patience } from '../support/slowness';
@@ -51,7 +52,10 @@ export function runChild(
       join(__dirname, 'children', `${name}.ts`),
       ...args.map(String),
     ],
-    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env, LD_PRELOAD: preloaded } },
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...plainEnvironment(), ...env, LD_PRELOAD: preloaded },
+    },
   );
   const forget = registerLeftover(async () => void child.kill('SIGKILL'));
   const timer = setTimeout(() => child.kill('SIGKILL'), patience(timeout));

@@ -1,6 +1,7 @@
 /** Runs `tls-client-cert`, the program, as its users do: compiled, installed, in a process of its own. */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { plainEnvironment } from './environment';
 import { makeProject } from './installed';
 import { registerLeftover } from './leftovers';
 import { Printed } from './printed';
@@ -82,15 +83,8 @@ export const withoutProgress = (stderr: string) => stderr.replace(/^.* …\n/gm,
 
 /** Nothing of the machine's that changes what it prints. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
-  const kept = { ...process.env };
-  const shaping = [
-    'NO_COLOR',
-    'FORCE_COLOR',
-    'COLUMNS',
-    'NODE_DEBUG',
-    'SSLKEYLOGFILE',
-    'NODE_OPTIONS',
-  ];
+  const kept = plainEnvironment();
+  const shaping = ['COLUMNS', 'TERM', 'NODE_DEBUG', 'SSLKEYLOGFILE', 'NODE_OPTIONS'];
   for (const name of [...shaping, 'NODE_EXTRA_CA_CERTS', 'NODE_TLS_REJECT_UNAUTHORIZED']) {
     delete kept[name];
   }

@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { plainEnvironment } from './environment';
 
 const root = join(__dirname, '../..');
 
@@ -14,7 +15,7 @@ export async function runExample(
   const { stdout } = await promisify(execFile)(
     process.execPath,
     ['--require', join(root, 'tools/register-typescript.cjs'), path, ...args.map(String)],
-    { cwd: join(root, 'examples'), env: { ...process.env, ...env }, timeout: 15_000 },
+    { cwd: join(root, 'examples'), env: { ...plainEnvironment(), ...env }, timeout: 15_000 },
   );
   return stdout;
 }

@@ -17,6 +17,7 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { transformSync } from '@swc/core';
+import { plainEnvironment } from './environment';
 import { registerLeftover } from './leftovers';
 import { Printed } from './printed';
 
@@ -101,7 +102,11 @@ export function runProgram(
   args: readonly string[],
   { node = process.execPath, flags = [] as readonly string[] } = {},
 ): Run {
-  const child = spawn(node, [...flags, program, ...args], { stdio: 'pipe', timeout: 15_000 });
+  const child = spawn(node, [...flags, program, ...args], {
+    stdio: 'pipe',
+    timeout: 15_000,
+    env: plainEnvironment(),
+  });
   const forget = registerLeftover(async () => void child.kill('SIGKILL'));
   const status = new Promise<number | null>((resolve) => {
     child.once('close', (code) => {
