@@ -40,7 +40,7 @@ test.each(['TLSv1.2', 'TLSv1.3'] as const)('by arrow keys, on %s', (protocol) =>
   withSServer({ ...required, protocol }, (server) =>
     withCliAt(cli, ['connect', `127.0.0.1:${server.port}`, '-i', folder], async (terminal) => {
       const list = await terminal.shows(/❯ client ec256 .*navigate/s);
-      expect(list).toMatch(/^The server waits for the answer: \d s\n\? Which certificate/);
+      expect(list).toMatch(/^The server waits for the answer: \d+ s\n\? Which certificate/);
       expect(list).toMatch(/client rsa +from Client CA A +until 20\d\d-\d\d-\d\d +RSA 2048/);
       expect(list).toMatch(/These do not fit:\n- client b +from Client CA B .*\(wrong authority\)/);
       expect(list).toContain('Subject CN=client ec256,O=tls-client-cert tests');
@@ -101,11 +101,11 @@ test('the list closes itself when the server gives up, and one line says so', as
   const server = await startNodeServer({ identity: pki.server, ca: pki.clientCaA.cert });
   await withCliAt(cli, ['connect', `127.0.0.1:${server.port}`, '-i', folder], async (terminal) => {
     await terminal.shows(QUESTION);
-    await terminal.shows('The server waits for the answer: 1 s');
+    await terminal.shows(/waits for the answer: [1-9]\d* s/);
     server.hangUp();
     expect(await terminal.ended()).toEqual({ status: 3, restored: true, cursorVisible: true });
     expect(await terminal.everything()).toMatch(
-      /^tls-client-cert: 127.0.0.1:\d+ did not wait for the answer: it closed the connection after \d s\. [^\n]+$/,
+      /^tls-client-cert: 127.0.0.1:\d+ did not wait for the answer: it closed the connection after \d+ s\. [^\n]+$/,
     );
   });
   await server.close();
@@ -203,13 +203,13 @@ test('a narrow terminal', () =>
         const list = await terminal.shows(/❯ client ec256\n.*navigate/s);
         for (const line of list.split('\n')) expect(line.length).toBeLessThanOrEqual(40);
         expect(list).toContain('Subject CN=client ec256,\n        O=tls-client-cert tests\n');
-        await terminal.shows('The server waits for the answer: 1 s');
+        await terminal.shows(/waits for the answer: [1-9]\d* s/);
         await terminal.press('Down');
         await terminal.shows('❯ client rsa');
         await terminal.press('Enter');
         await terminal.shows('Certificate sent: ');
         const all = await terminal.everything();
-        expect(all).toMatch(/^The server waited: \d s\n✔ Which certificate/);
+        expect(all).toMatch(/^The server waited: \d+ s\n✔ Which certificate/);
         expect(all.match(/The server wait/g)).toHaveLength(1);
       },
       { columns: 40, rows: 20 },
@@ -344,7 +344,7 @@ test('while it is answered, the time for the response stands still', () =>
     return withCliAt(cli, args, async (terminal) => {
       await server.waitFor('GET /x');
       server.type('c');
-      await terminal.shows('The server waits for the answer: 2 s');
+      await terminal.shows(/waits for the answer: ([2-9]|\d\d+) s/);
       await terminal.press('Enter');
       await terminal.shows(`✔ ${QUESTION} client ec256`);
       server.type('HTTP/1.0 204 No Content\r\n\r');

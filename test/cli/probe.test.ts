@@ -241,7 +241,7 @@ test('ALPN, ciphers and versions are as asked for', async () => {
 });
 
 test('--hold leaves the request open, and sees when the server gives up', async () => {
-  const server = await startNodeServer({ identity: pki.server, handshakeTimeout: 500 });
+  const server = await startNodeServer({ identity: pki.server, handshakeTimeout: 2_000 });
   server.server.on('tlsClientError', (_, socket) => socket.destroy());
   const began = Date.now();
   const { requests, requirement } = await probe(server.port, ['--hold', '10', '--tls-min', '1.3']);

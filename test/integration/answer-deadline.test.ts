@@ -25,6 +25,7 @@ import {
 import { startNodeServer } from '../support/node-server';
 import { loadPki } from '../support/pki';
 import { signedBy, signer } from '../support/signers';
+import { noteTimer } from '../support/timer';
 
 const pki = loadPki();
 const identity = pki.clients.ec256;
@@ -209,23 +210,16 @@ describe('without clientCertTimeout', () => {
     ['a suspension', () => SUSPEND],
     ['a signature', () => new Credential(signedBy(identity, signer(never)))],
   ])('%s is waited for two minutes', async (_what, clientCertCallback) => {
-    const deadline = deferred<() => void>();
-    const { setTimeout } = globalThis;
-    const noting = (runOut: () => void, ms?: number, ...args: []) => {
-      if (ms === 120_000) deadline.resolve(runOut);
-      return setTimeout(runOut, ms, ...args);
-    };
-    const set = jest.spyOn(globalThis, 'setTimeout').mockImplementation(noting as never);
+    const deadline = noteTimer(120_000);
     await withSServer({}, async (server) => {
       const socket = dial(server, { clientCertCallback }).on('suspend', () => {});
       const failed = failure(socket);
-      // Those two minutes are over.
-      (await within('timer', deadline.promise))();
+      await deadline.runOut();
       expect(await failed).toMatchObject({
         code: 'ERR_CLIENT_CERT_TIMEOUT',
         message: expect.stringContaining('(120000 ms)'),
       });
-      expect(set.mock.calls.filter(([, ms]) => ms === 120_000)).toHaveLength(1);
+      expect(deadline.count()).toBe(1);
       await expectNothingRevealed(server);
     });
   });

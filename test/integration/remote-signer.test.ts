@@ -22,6 +22,7 @@ import { expectEcho, hears } from '../support/hears';
 import { registerLeftover } from '../support/leftovers';
 import { startNodeServer } from '../support/node-server';
 import { type ClientKind, loadPki } from '../support/pki';
+import { noteTimer } from '../support/timer';
 
 const pki = loadPki();
 const identity = pki.clients.ec256;
@@ -215,6 +216,8 @@ function dialWith(server: { port: number }, url: string, options: ConnectionOpti
   return dial(server, { clientCertCallback: () => credential, ...options });
 }
 
+afterEach(() => jest.restoreAllMocks());
+
 describe.each(PROTOCOLS)('%s', (protocol) => {
   test('a certificate whose key is elsewhere', async () => {
     const url = await listening(signing('ec256'));
@@ -330,10 +333,12 @@ describe.each(PROTOCOLS)('%s', (protocol) => {
 
   test('a service that does not answer is let go at the deadline', async () => {
     const { url, asked, letGo } = await hanging();
+    const deadline = noteTimer(61_000);
     await withSServer({ ...required, protocol }, async (server) => {
-      const socket = dialWith(server, url, { clientCertTimeout: 200 });
+      const socket = dialWith(server, url, { clientCertTimeout: 61_000 });
       const ended = endedBy(socket);
       await asked();
+      await deadline.runOut();
       expect(await ended).toMatchObject({ code: 'ERR_CLIENT_CERT_TIMEOUT' });
       await letGo();
     });

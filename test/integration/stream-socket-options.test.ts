@@ -198,10 +198,10 @@ describe('ref and unref', () => {
     const go = () => {
       if (line.includes('unref')) socket.unref();
       if (line.includes('again')) socket.ref();
+      setTimeout(() => { console.log('held'); process.exit(3); }, 400).unref();
     };
     if (line.includes('now')) go();
     socket.on('secureConnect', go);
-    setTimeout(() => { console.log('held'); process.exit(3); }, 400).unref();
     process.on('exit', (code) => console.log('exit', code));
   `;
 

@@ -693,11 +693,11 @@ TEST_CASE("renegotiation: what the client begins does not count") {
 
 TEST_CASE("renegotiation: the limit is one for a span of time") {
   ConnectionOptions options;
-  options.renegotiation_limit = {2, std::chrono::seconds(1)};
+  options.renegotiation_limit = {2, std::chrono::seconds(3)};
   const auto pair = QuietPair(Quiet(), options);
   CheckRenegotiates(pair.get());
   CheckRenegotiates(pair.get());
-  std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+  std::this_thread::sleep_for(std::chrono::milliseconds(3100));
   CheckRenegotiates(pair.get());
   CheckRenegotiates(pair.get());
   CheckRefuses(pair.get(), FailureReason::kRenegotiationLimit);
