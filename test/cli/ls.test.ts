@@ -57,7 +57,7 @@ test('a folder, as a table: what is wrong is said beside it', async () => {
     'not known: passphrase needed | locked.p12 (passphrase)',
     `client ec256, O=tls-client-cert tests | Client CA A | ${day(ec256.cert)} | EC P-256 | me.crt (key in me.key, passphrase)`,
     'old, O=tls-client-cert tests | Client CA A | 2021-01-01 expired | EC P-256 | old.pem',
-    `client rsa, O=tls-client-cert tests | Client CA A | ${day(ec256.cert)} | RSA 2048 | rsa.pfx`,
+    `client rsa, O=tls-client-cert tests | Client CA A | ${day(clients.rsa.cert)} | RSA 2048 | rsa.pfx`,
     'too early, O=tls-client-cert tests | Client CA A | not valid before 2048-01-01 | EC P-256 | too-early.pem',
     '',
   ]);
