@@ -15,6 +15,8 @@ let mockPulledAt: string | undefined;
 let mockPulled = false;
 let mockAttributes: Record<number, Buffer> = {};
 let mockWidth = 8;
+/** With which slot the session is. */
+let mockSessionSlot = 0;
 
 function mockCall<Result>(name: string, result: Result): Result {
   mockCalls.push(name);
@@ -52,7 +54,8 @@ jest.mock('pkcs11js', () => ({
     C_GetMechanismInfo = () => mockCall('C_GetMechanismInfo', { flags: 0x800 });
     C_OpenSession = () => mockCall('C_OpenSession', Buffer.alloc(mockWidth, 1));
     C_CloseSession = () => mockCall('C_CloseSession', undefined);
-    C_GetSessionInfo = () => mockCall('C_GetSessionInfo', { state: 1 });
+    C_GetSessionInfo = () =>
+      mockCall('C_GetSessionInfo', { slotID: Buffer.alloc(mockWidth, mockSessionSlot), state: 1 });
     C_Login = (_session: unknown, user: number, pin: string) =>
       mockCall(`C_Login ${user} "${pin}"`, undefined);
     C_FindObjectsInit = () => mockCall('C_FindObjectsInit', undefined);
@@ -85,6 +88,7 @@ beforeEach(() => {
   mockPulled = false;
   mockPulledAt = undefined;
   mockWidth = 8;
+  mockSessionSlot = 0;
   cryptoki = new Cryptoki();
 });
 
@@ -195,6 +199,19 @@ test('a session that is none any more is opened anew', () => {
   mockReturns = { C_GetSessionInfo: [CKR.CKR_SESSION_HANDLE_INVALID] };
   expect(cryptoki.sign(request)).toMatchObject({ status: 'signed', mechanism: CKM.rsaPkcs });
   expect(mockCalls.filter((name) => name === 'C_OpenSession')).toHaveLength(2);
+});
+
+test.each([
+  ['used', () => cryptoki.sign(request), ['C_OpenSession']],
+  ['closed when it is forgotten', () => cryptoki.forget({ token }), []],
+  ['closed with the module', () => cryptoki.close(), []],
+])("a handle that is another token's session by now is not %s", (_what, act, called) => {
+  open();
+  cryptoki.token({ token });
+  mockSessionSlot = 1;
+  mockCalls.length = 0;
+  act();
+  expect(mockCalls.filter((name) => /(Open|Close)Session/.test(name))).toEqual(called);
 });
 
 test('a PIN pad is given an empty PIN; a refusal ends the session of its signature', () => {

@@ -1,4 +1,5 @@
 /** A token that goes and comes back, and a session that somebody else spoils. */
+import { verify } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import { CKR } from '../../lib/signers/pkcs11/constants';
 import { errorOf, isStale } from '../../lib/signers/pkcs11/failures';
@@ -6,6 +7,7 @@ import { type Pkcs11Identity, Pkcs11Module } from '../../lib/signers/pkcs11/inde
 import { deferred, dial, failure, withSServer } from '../support/client';
 import { loadPki } from '../support/pki';
 import { PIN, SOFTHSM, SoftHsm, useTypeScriptWorkers } from '../support/softhsm';
+import { verification } from './verification';
 
 useTypeScriptWorkers();
 
@@ -199,6 +201,32 @@ test.each(['logout', 'close sessions', 'finalize'] as const)(
     expect(prompts).toBe(2);
   },
 );
+
+test('after a finalize of somebody else, no token is taken for another that has its session handle', async () => {
+  await cards.close();
+  await softHsm.init('other');
+  // Under the same id, so that nothing but its slot tells it from the first.
+  await softHsm.place('other', { label: 'far', id: '01', identity: pki.clients.rsa });
+  const asked: string[] = [];
+  cards = await Pkcs11Module.load(SOFTHSM, {
+    pin: ({ token }) => {
+      asked.push(token.label);
+      return PIN;
+    },
+  });
+  identity = await cards.identity('pkcs11:token=card');
+  const far = await cards.identity('pkcs11:token=other');
+  await meanwhile('finalize');
+  const data = Buffer.from('data');
+  // The first to sign is given the first handle.
+  for (const { key, certificate } of [far, identity, far, identity]) {
+    const [scheme = 'ed25519'] = key.schemes;
+    const signature = await key.sign(data, scheme, { signal: new AbortController().signal });
+    const how = verification(scheme, certificate.publicKey);
+    expect(verify(how.hash, data, how.key, signature)).toBe(true);
+  }
+  expect(asked).toEqual(['other', 'card']);
+}, 60_000);
 
 test.each([
   'CKR_TOKEN_NOT_PRESENT',

@@ -122,7 +122,7 @@ export class Cryptoki implements Answers {
         const signature = library.sign(own, key.handle, variant, pin);
         return { status: 'signed', mechanism: variant.mechanism, signature };
       } finally {
-        library.closeSession(own);
+        library.closeSession(own, session.slot);
       }
     });
   }
@@ -131,12 +131,13 @@ export class Cryptoki implements Answers {
     const session = this.#sessions.get(tokenKey(token));
     if (session === undefined) return;
     this.#sessions.delete(tokenKey(token));
-    this.#opened.closeSession(session.handle);
+    this.#opened.closeSession(session.handle, session.slot);
   }
 
   close(): undefined {
     if (this.#library === undefined) return;
-    for (const { handle } of this.#sessions.values()) this.#library.closeSession(handle);
+    for (const { handle, slot } of this.#sessions.values())
+      this.#library.closeSession(handle, slot);
     this.#sessions.clear();
     this.#library.close();
     this.#library = undefined;
@@ -199,8 +200,9 @@ export class Cryptoki implements Answers {
   /** Whether a session is what it was: a module may keep one to a card that is gone. */
   #isLive({ token, slot, handle }: Session): boolean {
     try {
-      this.#opened.isLoggedIn(handle);
-      return tokenKey(this.#opened.token(slot)) === tokenKey(token);
+      const library = this.#opened;
+      if (!library.isSessionWith(slot, handle)) return false;
+      return tokenKey(library.token(slot)) === tokenKey(token);
     } catch (error) {
       if (error instanceof Failed) return false;
       throw error;

@@ -120,18 +120,25 @@ export class Library {
     return this.#call('C_OpenSession', () => this.#module.C_OpenSession(slot, CKF_SERIAL_SESSION));
   }
 
-  /** Does no harm to one that is gone. */
-  closeSession(session: Handle): void {
+  /** Does no harm to one that is gone, nor to whoever has its handle now. */
+  closeSession(session: Handle, slot: Handle): void {
     try {
-      this.#module.C_CloseSession(session);
+      if (this.isSessionWith(slot, session)) this.#module.C_CloseSession(session);
     } catch {
       // It is closed, one way or the other.
     }
   }
 
+  /**
+   * Whether a session is one with the token in `slot`. After a C_Finalize, whoever called it, handles
+   * are given out again, and that of a session with one token may be that of another's.
+   */
+  isSessionWith(slot: Handle, session: Handle): boolean {
+    return this.#sessionInfo(session).slotID.equals(slot);
+  }
+
   isLoggedIn(session: Handle): boolean {
-    const { state } = this.#call('C_GetSessionInfo', () => this.#module.C_GetSessionInfo(session));
-    return LOGGED_IN_STATES.includes(state);
+    return LOGGED_IN_STATES.includes(this.#sessionInfo(session).state);
   }
 
   /** Once, whatever comes of it. */
@@ -225,6 +232,10 @@ export class Library {
     } finally {
       this.#module.close();
     }
+  }
+
+  #sessionInfo(session: Handle) {
+    return this.#call('C_GetSessionInfo', () => this.#module.C_GetSessionInfo(session));
   }
 
   #initialize(): void {
