@@ -29,6 +29,8 @@ class PlayedToken implements Operator {
   loggedIn = false;
   alwaysAuthenticate = false;
   signReturns: number[] = [];
+  /** Whether it is out of its slot once C_Login has failed. */
+  pulledOut = false;
   holds = 0;
 
   readonly record = {
@@ -71,7 +73,9 @@ class PlayedToken implements Operator {
   #login(pin: Pin | undefined): void {
     this.logins.push(pin instanceof Uint8Array ? new Uint8Array(pin) : 'pad');
     const value = this.returns.shift() ?? 0;
-    if (value !== 0) throw new OperationFailed({ kind: 'returned', function: 'C_Login', value });
+    if (value === 0) return;
+    const after = { kind: 'returned', function: 'C_Login', value } as const;
+    throw new OperationFailed(this.pulledOut ? { kind: 'token-gone', after } : after);
   }
 }
 
@@ -106,6 +110,22 @@ test('two modules that share a token at the same time send it a wrong PIN once',
   }
   expect(token.logins).toHaveLength(1);
 });
+
+test.each([
+  ['for a login', false],
+  ['for a signature', true],
+])(
+  'a wrong PIN %s is sent once, also to a card that is pulled out as soon as it has refused it',
+  async (_what, alwaysAuthenticate) => {
+    const token = new PlayedToken();
+    Object.assign(token, { alwaysAuthenticate, loggedIn: alwaysAuthenticate, pulledOut: true });
+    token.returns = [CKR.CKR_PIN_INCORRECT, CKR.CKR_PIN_INCORRECT];
+    const sign = keyOn(token, () => WRONG_PIN);
+    await expect(sign()).rejects.toMatchObject({ code: 'ERR_PKCS11_TOKEN', reason: 'removed' });
+    await expect(sign()).rejects.toMatchObject({ code: 'ERR_PKCS11_PIN', reason: 'incorrect' });
+    expect(token.logins).toHaveLength(1);
+  },
+);
 
 test('a PIN that is locked is not asked for', async () => {
   const token = new PlayedToken();

@@ -51,6 +51,8 @@ export function isStale(failure: FailureRecord): boolean {
 
 /** Whether a token was presented a PIN that it does not accept. */
 export function isRefusal(failure: FailureRecord): boolean {
+  // Pulled out since, it has refused it all the same.
+  if (failure.kind === 'token-gone') return failure.after !== undefined && isRefusal(failure.after);
   return (
     failure.kind === 'returned' &&
     (failure.value === CKR.CKR_PIN_INCORRECT ||
