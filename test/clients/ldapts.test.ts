@@ -1,6 +1,8 @@
 /** `ldapts` and OpenLDAP: SASL EXTERNAL over ldaps: and StartTLS, and what can go wrong. */
-import { Client, type ClientOptions } from 'ldapts';
-import { secureConnectionWith } from '../../examples/clients/ldapts';
+import { once } from 'node:events';
+import net from 'node:net';
+import { Client } from 'ldapts';
+import { ldaps, startTls } from '../../examples/clients/ldapts';
 import type { ConnectionOptions } from '../../lib/index';
 import { credentialOf, later } from '../support/client';
 import { type Attempt, describeFaults } from '../support/driver-faults';
@@ -23,29 +25,17 @@ const SCHEMES = ['ldap', 'ldaps'] as const;
 type Scheme = (typeof SCHEMES)[number];
 const portOf = (scheme: Scheme) => (scheme === 'ldap' ? slapd.server.port : slapd.ldapsPort);
 
-async function whoAmI(
-  scheme: Scheme,
-  port: number,
-  tls: ConnectionOptions,
-  more: Partial<ClientOptions> = {},
-) {
-  const client = new Client({
-    url: `${scheme}://127.0.0.1:${port}`,
-    createSecureConnection: secureConnectionWith({
-      ca: pki.serverCa.cert,
-      servername: 'localhost',
-      ...tls,
-    }),
-    ...more,
-  });
+async function whoAmI(scheme: Scheme, port: number, tls: ConnectionOptions, timeout?: number) {
+  const url = `${scheme}://127.0.0.1:${port}`;
+  const options = { ca: pki.serverCa.cert, servername: 'localhost', ...tls };
+  const made = scheme === 'ldap' ? startTls(url, options, timeout) : ldaps(url, options);
+  const client = new Client({ ...(await made), ...(timeout && { connectTimeout: timeout }) });
   try {
-    if (scheme === 'ldap') await client.startTLS();
     await client.bind('EXTERNAL');
     const { value } = await client.exop(WHO_AM_I);
     return value;
   } finally {
-    // After StartTLS it does not notice that the connection is gone, and would wait for ever.
-    void client.unbind();
+    await client.unbind();
   }
 }
 
@@ -79,8 +69,7 @@ test.each(SCHEMES)('%s: with requireClientCert who declines gets to know it', as
 });
 
 describe('ldaps:, faults', () => {
-  const attempt: Attempt = (port, tls, timeout) =>
-    whoAmI('ldaps', port, tls, timeout === undefined ? {} : { connectTimeout: timeout });
+  const attempt: Attempt = (...args) => whoAmI('ldaps', ...args);
   describeFaults(() => slapd.ldapsPort, attempt, {
     // OpenLDAP closes without a word, and ldapts passes on the words, not the error.
     declined: { message: expect.stringMatching(/^Socket error\. Message type: BindRequest/) },
@@ -89,12 +78,44 @@ describe('ldaps:, faults', () => {
 });
 
 describe('StartTLS, faults', () => {
-  // Ldapts does not look at the clock while it goes over to TLS.
-  const attempt: Attempt = (port, tls, timeout) =>
-    whoAmI('ldap', port, { ...tls, ...(timeout !== undefined && { clientCertTimeout: timeout }) });
+  const attempt: Attempt = (...args) => whoAmI('ldap', ...args);
   describeFaults(() => slapd.server.port, attempt, {
-    // It keeps the reason to itself.
-    declined: { message: expect.stringContaining('Connection closed before message response') },
-    timedOut: { code: 'ERR_CLIENT_CERT_TIMEOUT' },
+    declined: { message: expect.stringMatching(/^Socket error\. Message type: BindRequest/) },
+    timedOut: { name: 'AbortError' },
+  });
+
+  /** Puts a message without its end behind the first answer: of what is said under TLS it would be the end. */
+  test('what somebody puts behind the answer in plaintext is an error, and nothing is bound', async () => {
+    const injector = net.createServer((client) => {
+      const server = net.connect(slapd.server.port, '127.0.0.1');
+      client.pipe(server);
+      server.once('data', (answer) => {
+        client.write(Buffer.concat([answer, Buffer.of(0x30, 0x20, 0x02)]));
+        server.pipe(client);
+      });
+      for (const socket of [client, server]) {
+        socket.on('error', () => {});
+        socket.on('close', () => [client, server].map((one) => one.destroy()));
+      }
+    });
+    await once(injector.listen(0, '127.0.0.1'), 'listening');
+    const { port } = injector.address() as net.AddressInfo;
+    const clientCertCallback = jest.fn();
+    await expect(whoAmI('ldap', port, { clientCertCallback })).rejects.toMatchObject({
+      code: 'ERR_STARTTLS_FAILED',
+      reason: 'injected',
+    });
+    expect(clientCertCallback).not.toHaveBeenCalled();
+    injector.close();
+  });
+
+  test('a connection that is over is not made anew', async () => {
+    const tls = { ca: pki.serverCa.cert, servername: 'localhost', clientCertCallback: () => ec256 };
+    const client = new Client(await startTls(`ldap://127.0.0.1:${slapd.server.port}`, tls));
+    await client.bind('EXTERNAL');
+    await client.unbind();
+    await expect(client.bind('EXTERNAL')).rejects.toThrow(
+      /^The connection to 127\.0\.0\.1:\d+ is over/,
+    );
   });
 });
