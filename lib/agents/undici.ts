@@ -23,7 +23,8 @@ export interface ConnectorOptions
   socketPath?: string | null | undefined;
   /**
    * Milliseconds until a connection has to be secure, without the time for which the server's question
-   * is unanswered: that is bounded by `clientCertTimeout`. 0: no limit. Default: `10000`, as in undici.
+   * is unanswered: that is bounded by `clientCertTimeout`. A server that has asked may take up to three times
+   * as long. 0: no limit. Default: `10000`, as in undici.
    */
   timeout?: number | undefined;
   /**
@@ -174,9 +175,13 @@ function watch(
   { hostname, port }: ConnectParameters,
 ): () => void {
   if (timeout === 0) return () => {};
+  let answered = false;
   const expired = () => {
-    if ('clientAuth' in socket && socket.clientAuth.status === 'pending') {
-      // A person takes what time he needs; then the server has its own again.
+    const auth = 'clientAuth' in socket ? socket.clientAuth : undefined;
+    // A person takes what time he needs; then the server has its own again, all of it, for when the
+    // answer came is not known.
+    if (auth?.status === 'pending' || (auth?.requested === true && !answered)) {
+      answered = auth.status !== 'pending';
       timer = setTimeout(expired, timeout);
       return;
     }

@@ -220,6 +220,63 @@ describe.each(RELEASES)('%s', (release) => {
       expect(await ask(dispatcher)).toMatchObject({ client: ONE });
     });
 
+    test.each([
+      ['in its first period', false],
+      ['later', true],
+    ])('runs anew behind an answer that comes %s', async (_when, later) => {
+      const TIMEOUT = 123_456;
+      const periods: (() => void)[] = [];
+      const setTimer = setTimeout;
+      const spy = jest.spyOn(globalThis, 'setTimeout').mockImplementation(((
+        callback: () => void,
+        delay: number,
+        ...rest: []
+      ) => {
+        if (delay !== TIMEOUT) return setTimer(callback, delay, ...rest);
+        // The test says when it is over.
+        periods.push(callback);
+        return setTimer(() => {}, 0);
+      }) as typeof setTimeout);
+      const asked = deferred();
+      const answer = deferred<typeof one>();
+      const answered = deferred();
+      let goOn = () => {};
+      const relay = await startRawServer((socket) => {
+        const target = net.connect(server.port, '127.0.0.1');
+        socket.pipe(target).pipe(socket);
+        target.on('error', () => {});
+        socket.on('close', () => target.destroy());
+        void asked.promise.then(() => {
+          target.unpipe(socket).pause();
+          socket.once('data', () => answered.resolve());
+        });
+        goOn = () => target.pipe(socket);
+      });
+      const dispatcher = agent({
+        timeout: TIMEOUT,
+        // The server has the last word there.
+        maxVersion: 'TLSv1.2',
+        clientCertCallback: () => {
+          asked.resolve();
+          return answer.promise;
+        },
+      });
+      try {
+        const reply = ask(dispatcher, `https://localhost:${relay.port}/`);
+        await within('question', asked.promise);
+        if (later) periods.at(-1)?.();
+        answer.resolve(one);
+        await within('answer', answered.promise);
+        periods.at(-1)?.();
+        goOn();
+        expect(await reply).toMatchObject({ client: ONE });
+        expect(periods).toHaveLength(later ? 3 : 2);
+      } finally {
+        spy.mockRestore();
+        await relay.close();
+      }
+    });
+
     test('runs again behind the answer', async () => {
       const relay = await startRawServer((socket) => {
         const target = net.connect(server.port, '127.0.0.1');
