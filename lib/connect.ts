@@ -21,7 +21,7 @@ import { TLSSocket } from './tls-socket';
 export function connect(...args: ConnectParameters): TLSSocket {
   const { options, listener } = connectArguments(args);
   const { timeout, signal } = options;
-  const open = () => options.socket ?? net.connect(transportOptions(options));
+  const open = () => options.socket ?? net.connect(transportOptions(addressed(options)));
   const socket = TLSSocket.over(open, options);
   if (listener !== undefined) socket.once('secureConnect', listener);
   if (timeout) socket.setTimeout(timeout);
@@ -29,15 +29,19 @@ export function connect(...args: ConnectParameters): TLSSocket {
   return socket;
 }
 
-/**
- * What of the options is for the socket below. What shapes a stream is for the one above it, as in
- * `tls.connect()`; below, it would change how ciphertext passes through.
- */
-function transportOptions(options: ConnectionOptions): net.NetConnectOpts {
+function addressed(options: ConnectionOptions): ConnectionOptions {
   const { port, path } = options;
   if (port === undefined && (path === undefined || path === null)) {
     throw missingArgs('options', 'port', 'path');
   }
+  return options;
+}
+
+/**
+ * @internal What of the options is for the socket below. What shapes a stream is for the one above it, as in
+ * `tls.connect()`; below, it would change how ciphertext passes through.
+ */
+export function transportOptions(options: ConnectionOptions): net.NetConnectOpts {
   const below: Record<string, unknown> = Object.assign(Object.create(null), options);
   for (const name of OF_THE_STREAM_ABOVE) delete below[name];
   // net.connect() refuses null for it, and tls.connect() does not.

@@ -140,6 +140,14 @@ export function failed(reason: UpgradeFailure, what: string): TLSClientCertError
   );
 }
 
+export function unreached(timeout: number): TLSClientCertError {
+  return new TLSClientCertError(
+    'ERR_STARTTLS_FAILED',
+    `There was no connection to the server within ${timeout} ms`,
+    { reason: 'timeout' satisfies UpgradeFailure },
+  );
+}
+
 export function unexpected(answer: Uint8Array | string): TLSClientCertError {
   const said = answer.length === 0 ? 'said something else' : `said ${quote(answer)}`;
   return failed('unexpected-answer', said);

@@ -1,14 +1,27 @@
-import { Socket, type SocketConnectOpts } from 'node:net';
+import {
+  type NetConnectOpts,
+  Socket,
+  type SocketConnectOpts,
+  type SocketConstructorOpts,
+} from 'node:net';
 import { Duplex } from 'node:stream';
 import type { DetailedPeerCertificate, PeerCertificate } from 'node:tls';
-import { connect } from '../connect';
+import { connect, transportOptions } from '../connect';
 import { destroyedError } from '../failures';
+import { bare } from '../given';
 import type { ConnectionOptions } from '../options';
 import type { TLSSocket } from '../tls-socket';
-import { type StartTlsProtocol, type UpgradeOptions, upgrade } from './upgrade';
+import { checkTimeout, type StartTlsProtocol, type UpgradeOptions, upgrade } from './upgrade';
 
 /** Options of `connect()` but for the stream's life, which is its driver's business. */
-export type DriverStreamOptions = Omit<ConnectionOptions, 'socket' | 'timeout' | 'signal'>;
+export interface DriverStreamOptions
+  extends Omit<ConnectionOptions, 'socket' | 'timeout' | 'signal'> {
+  /**
+   * Milliseconds until the server has to expect TLS, connecting included: `timeout` of {@link upgrade}. What
+   * the driver has of timeouts goes before it where it is shorter. Default: 10 000.
+   */
+  upgradeTimeout?: number | undefined;
+}
 
 /** All three, so that each goes before the options. */
 export type Address = Record<'host' | 'port' | 'path', string | number | null | undefined>;
@@ -23,6 +36,7 @@ type Done = (error?: Error | null) => void;
  */
 export class LateStream extends Duplex {
   readonly #options: DriverStreamOptions;
+  readonly #below: NetConnectOpts;
   readonly #raw: Socket;
   #tls: TLSSocket | undefined;
   /** What the driver wrote, or its end, while there was nobody to pass it to. */
@@ -31,9 +45,11 @@ export class LateStream extends Duplex {
   /** @internal */
   constructor(options: DriverStreamOptions) {
     super({ allowHalfOpen: false });
-    this.#options = options;
-    // Half-open, because close_notify has to follow the server's FIN where it comes first.
-    this.#raw = new Socket({ allowHalfOpen: true }).setNoDelay(true);
+    this.#options = bare(options);
+    const { upgradeTimeout } = this.#options;
+    if (upgradeTimeout !== undefined) checkTimeout(upgradeTimeout, 'options.upgradeTimeout');
+    this.#below = transportOptions(this.#options as ConnectionOptions);
+    this.#raw = new Socket(this.#below as SocketConstructorOpts).setNoDelay(true);
   }
 
   /** The TLS connection, with `clientAuth` and all else; undefined before its handshake begins. */
@@ -76,8 +92,9 @@ export class LateStream extends Duplex {
     address: Address,
     onGreeting?: UpgradeOptions['onGreeting'],
   ): void {
-    this.#raw.connect(address as SocketConnectOpts);
-    upgrade(protocol, this.#raw, { onGreeting }).then(
+    this.#raw.connect(Object.assign(this.#below, address) as SocketConnectOpts);
+    const { upgradeTimeout: timeout } = this.#options;
+    upgrade(protocol, this.#raw, { onGreeting, timeout }).then(
       () => this.#secure(address),
       (error: Error) => this.destroy(error),
     );

@@ -1,8 +1,9 @@
+import type { Socket } from 'node:net';
 import { hostname } from 'node:os';
 import type { Duplex } from 'node:stream';
 import { invalidArgType, invalidArgValue, outOfRange } from '../errors';
 import { snapshot } from '../given';
-import { Dialogue, failed } from './dialogue';
+import { Dialogue, failed, unreached } from './dialogue';
 import { PREAMBLES } from './protocols';
 
 /** A protocol that goes over to TLS on a connection it has begun in plaintext. */
@@ -45,11 +46,11 @@ const NAME = /^[\x21-\x7e]{1,255}$/;
  *   MySQL is no answer of the protocol since 4.1, so that its head is not for others to read.
  * @throws TypeError `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`; RangeError `ERR_OUT_OF_RANGE`; all as rejections.
  */
-export async function upgrade<Socket extends Duplex>(
+export async function upgrade<Stream extends Duplex>(
   protocol: StartTlsProtocol,
-  socket: Socket,
+  socket: Stream,
   options: UpgradeOptions = {},
-): Promise<Socket> {
+): Promise<Stream> {
   if (!isDuplex(socket)) throw invalidArgType('socket', 'an instance of stream.Duplex', socket);
   try {
     await converse(protocol, socket, options);
@@ -73,7 +74,8 @@ async function converse(
   const talk = new Dialogue(socket);
   const abort = () => talk.fail(signal?.reason as Error);
   const timer = setTimeout(() => {
-    talk.fail(failed('timeout', `has let ${timeout} ms pass`));
+    const { connecting } = socket as Partial<Socket>;
+    talk.fail(connecting ? unreached(timeout) : failed('timeout', `has let ${timeout} ms pass`));
   }, timeout);
   signal?.addEventListener('abort', abort);
   try {
@@ -97,7 +99,7 @@ function check(protocol: unknown, options: UpgradeOptions): UpgradeOptions {
   }
   const checked = snapshot(options, NAMES);
   const { timeout, signal, name, onGreeting } = checked;
-  if (timeout !== undefined) checkTimeout(timeout);
+  if (timeout !== undefined) checkTimeout(timeout, 'options.timeout');
   if (signal != null && !isAbortSignal(signal)) {
     throw invalidArgType('options.signal', 'an instance of AbortSignal', signal);
   }
@@ -109,11 +111,10 @@ function check(protocol: unknown, options: UpgradeOptions): UpgradeOptions {
   return checked;
 }
 
-function checkTimeout(timeout: unknown): void {
-  if (typeof timeout !== 'number')
-    throw invalidArgType('options.timeout', 'of type number', timeout);
+export function checkTimeout(timeout: unknown, name: string): void {
+  if (typeof timeout !== 'number') throw invalidArgType(name, 'of type number', timeout);
   if (!(timeout > 0 && timeout <= MAX_TIMEOUT)) {
-    throw outOfRange('options.timeout', `> 0 && <= ${MAX_TIMEOUT}`, timeout);
+    throw outOfRange(name, `> 0 && <= ${MAX_TIMEOUT}`, timeout);
   }
 }
 

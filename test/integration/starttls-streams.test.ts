@@ -6,7 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import tls from 'node:tls';
 import type { ClientCertCallback, TLSSocket } from '../../lib/index';
-import { type DriverStreamOptions, mysqlStream, postgresStream } from '../../lib/starttls';
+import {
+  type DriverStreamOptions,
+  type LateStream,
+  mysqlStream,
+  postgresStream,
+} from '../../lib/starttls';
 import { deferred, later, within } from '../support/client';
 import { loadPki } from '../support/pki';
 
@@ -336,6 +341,58 @@ describe('whom the server has to be', () => {
     const { port } = await startServer(() => {});
     const named = { ...options, servername: 'third.example' };
     expect(await identityOf(named, (one) => one.connect(port, '127.0.0.1'))).toBe('third.example');
+  });
+});
+
+describe.each<[string, (options: DriverStreamOptions, port: number) => LateStream]>([
+  ['postgresStream()', (options, port) => stream(options).connect(port, 'db.example')],
+  ['mysqlStream()', (options, port) => mysqlStream({ ...options, host: 'db.example', port })],
+])('%s', (_name, dialled) => {
+  const failing = async (options: DriverStreamOptions, port = 1) => {
+    const one = dialled(options, port);
+    open.add(one);
+    return (await within('error', once(one, 'error')))[0];
+  };
+  const lookup: net.LookupFunction = (_host, { all }, found) => {
+    const address = { address: '127.0.0.1', family: 4 };
+    if (all) found(null, [address]);
+    else found(null, address.address, address.family);
+  };
+  /** Takes connections, and says nothing. */
+  const startSilent = async () => {
+    const server = net.createServer((socket) => open.add(socket.resume()));
+    servers.add(server);
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    return (server.address() as AddressInfo).port;
+  };
+
+  test('connects as the options say', async () => {
+    const port = await startSilent();
+    // Of documentation, so nobody's here (RFC 5737).
+    expect(await failing({ lookup, localAddress: '192.0.2.1' }, port)).toMatchObject({
+      code: 'EADDRNOTAVAIL',
+    });
+  });
+
+  test('waits as long as it is told for a server that says nothing', async () => {
+    const error = await failing({ lookup, upgradeTimeout: 30 }, await startSilent());
+    expect(error).toMatchObject({ code: 'ERR_STARTTLS_FAILED', reason: 'timeout' });
+    expect(error.message).toContain('30 ms');
+  });
+
+  test('does not blame the server for the time until there is a connection', async () => {
+    const error = await failing({ lookup: () => {}, upgradeTimeout: 30 });
+    expect(error).toMatchObject({ code: 'ERR_STARTTLS_FAILED', reason: 'timeout' });
+    expect(error.message).toContain('no connection to the server within 30 ms');
+  });
+
+  test.each([
+    ['1', 'ERR_INVALID_ARG_TYPE'],
+    [0, 'ERR_OUT_OF_RANGE'],
+  ])('no upgradeTimeout: %j', (upgradeTimeout, code) => {
+    expect(() => dialled({ upgradeTimeout: upgradeTimeout as number }, 1)).toThrow(
+      expect.objectContaining({ code, message: expect.stringContaining('options.upgradeTimeout') }),
+    );
   });
 });
 
