@@ -19,10 +19,11 @@ export function getSocketWith(options: ConnectionOptions): GetSocket {
     const { host = 'localhost', port = 587, connectionTimeout = 120_000, name } = smtp;
     // Nodemailer does not look at the clock while it waits for a socket.
     const signal = AbortSignal.timeout(connectionTimeout);
+    let plain: net.Socket | undefined;
     let socket: TLSSocket | undefined;
     try {
       let greeting: Uint8Array = Buffer.alloc(0);
-      const plain = await upgrade('smtp', net.connect(Number(port), host), {
+      plain = await upgrade('smtp', net.connect(Number(port), host), {
         signal,
         name,
         onGreeting: (bytes) => {
@@ -36,7 +37,8 @@ export function getSocketWith(options: ConnectionOptions): GetSocket {
       const connection = socket as unknown as net.Socket; // of which it has all that is used
       done(null, { connection, secure: true, secured: true });
     } catch (error) {
-      socket?.destroy();
+      // connect() has not taken it over if it threw.
+      (socket ?? plain)?.destroy();
       done(error as Error, {});
     }
   };

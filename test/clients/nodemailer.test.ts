@@ -1,11 +1,11 @@
 /** `nodemailer` and Exim: STARTTLS with a certificate, a pool, and what can go wrong. */
 import { once } from 'node:events';
-import type { Socket } from 'node:net';
+import net, { type Socket } from 'node:net';
 import { createTransport } from 'nodemailer';
 import type SMTPPool from 'nodemailer/lib/smtp-pool';
 import { getSocketWith } from '../../examples/clients/nodemailer';
 import { type ClientCertCallback, type ConnectionOptions, connect } from '../../lib/index';
-import { credentialOf, later } from '../support/client';
+import { credentialOf, deferred, later, within } from '../support/client';
 import { type Attempt, describeFaults } from '../support/driver-faults';
 import { runExample } from '../support/example';
 import { startExim } from '../support/exim';
@@ -107,4 +107,27 @@ const attempt: Attempt = (port, tls, timeout) =>
 describeFaults(() => server.port, attempt, {
   declined: { code: 'EENVELOPE', response: '550 a certificate is needed here' },
   timedOut: { name: 'AbortError', cause: { name: 'TimeoutError' } },
+});
+
+test('options that are wrong: they are the error, and the connection is closed', async () => {
+  const closed = deferred();
+  const relay = net.createServer((client) => {
+    const exim = net.connect(server.port, '127.0.0.1');
+    client.pipe(exim).pipe(client);
+    client.on('error', () => {});
+    exim.on('error', () => {});
+    client.on('close', () => {
+      exim.destroy();
+      closed.resolve();
+    });
+  });
+  await once(relay.listen(0, '127.0.0.1'), 'listening');
+  const { port } = relay.address() as net.AddressInfo;
+  const getSocket = trusting({ minVersion: 'TLSv9' as never });
+  const transport = createTransport({ host: '127.0.0.1', port, getSocket });
+  await expect(transport.sendMail(MAIL)).rejects.toMatchObject({
+    code: 'ERR_TLS_INVALID_PROTOCOL_VERSION',
+  });
+  await within('close', closed.promise);
+  relay.close();
 });
