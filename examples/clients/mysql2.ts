@@ -4,6 +4,7 @@
  *     node -r ./tools/register-typescript.cjs examples/clients/mysql2.ts localhost 3306 alice ca.pem cert.pem key.pem
  */
 import { readFile } from 'node:fs/promises';
+import { authPlugins } from 'mysql2';
 import { createPool, type RowDataPacket } from 'mysql2/promise';
 import type { ClientCertCallback } from '../../lib/index'; // 'tls-client-cert'
 import { mysqlStream } from '../../lib/starttls/index'; // 'tls-client-cert/starttls'
@@ -23,6 +24,10 @@ async function main([host, port, user = '', caFile = '', certFile = '', keyFile 
     password: process.env.MYSQL_PASSWORD ?? '',
     // Not `ssl`: the stream does that, and the driver must not try to.
     stream: () => mysqlStream({ host, port, ca, clientCertCallback }),
+    // Of MySQL 8, which takes the password as it is under TLS. The driver does not see that there is any.
+    authPlugins: {
+      caching_sha2_password: authPlugins.caching_sha2_password({ overrideIsSecure: true }),
+    },
   });
   try {
     const [rows] = await pool.query<RowDataPacket[]>(

@@ -1,9 +1,12 @@
 /** `mysql2` and MariaDB: REQUIRE X509, ISSUER and SUBJECT, a pool, and what can go wrong. */
 import { createPrivateKey, sign } from 'node:crypto';
+import { once } from 'node:events';
+import net, { type AddressInfo } from 'node:net';
+import tls from 'node:tls';
 import mysql, { type ConnectionOptions as MysqlOptions, type RowDataPacket } from 'mysql2/promise';
 import type { ClientCertCallback } from '../../lib/index';
 import { type DriverStreamOptions, type LateStream, mysqlStream } from '../../lib/starttls';
-import { credentialOf, later } from '../support/client';
+import { credentialOf, deferred, later, within } from '../support/client';
 import { type Attempt, describeFaults } from '../support/driver-faults';
 import { runExample } from '../support/example';
 import { startMariadb } from '../support/mariadb';
@@ -63,6 +66,63 @@ test('the example: the server says whom it saw', async () => {
   // MariaDB names nobody, which stands for all.
   expect(printed).toContain('the server trusts []');
   expect(printed).toContain("the server saw { user: 'ec256@%', version: 'TLSv1.3' }");
+});
+
+/**
+ * A server that has the user log in as MySQL 8 does by default: by caching_sha2_password, in full. Under TLS it
+ * takes the next packet for the password (sql/auth/sha2_password.cc). Then it has nothing more to say.
+ */
+async function startMysql8() {
+  const heard = deferred<string>();
+  const packet = (number: number, ...parts: (Buffer | string)[]) => {
+    const body = Buffer.concat(parts.map((part) => Buffer.from(part as string, 'latin1')));
+    return Buffer.concat([Buffer.of(body.length, 0, 0, number), body]);
+  };
+  // CLIENT_PROTOCOL_41, SSL, SECURE_CONNECTION, PLUGIN_AUTH and what is usual beside.
+  const capabilities = Buffer.alloc(4);
+  capabilities.writeUInt32LE(0x013b_8a0f);
+  const greeting = packet(
+    ...([0, '\n8.0.36\0\x09\0\0\0abcdefgh\0', capabilities.subarray(0, 2)] as const),
+    ...(['\x2d\x02\0', capabilities.subarray(2), '\x15', '\0'.repeat(10)] as const),
+    ...['ijklmnopqrst\0', 'caching_sha2_password\0'],
+  );
+  const SSL_REQUEST_LENGTH = 36;
+  const SWITCH = '\xfecaching_sha2_password\0abcdefghijklmnopqrst\0';
+  const FULL_AUTHENTICATION = '\x01\x04';
+  const server = net.createServer(async (raw) => {
+    raw.on('error', () => {});
+    raw.write(greeting);
+    while (raw.read(SSL_REQUEST_LENGTH) === null) await once(raw, 'readable');
+    const { cert, key } = pki.server;
+    const secure = new tls.TLSSocket(raw, { isServer: true, cert, key });
+    secure.on('error', () => {});
+    const next = async (): Promise<Buffer> => (await once(secure, 'data'))[0];
+    let said = await next();
+    for (const word of [SWITCH, FULL_AUTHENTICATION]) {
+      secure.write(packet(said.readUInt8(3) + 1, word));
+      said = await next();
+    }
+    heard.resolve(said.toString('latin1', 4));
+    secure.end();
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  return { port, heard: heard.promise, stop: () => server.close() };
+}
+
+test('the example: to MySQL 8 the password goes as it is, under TLS', async () => {
+  const mysql8 = await startMysql8();
+  const { certPath, keyPath } = ec256;
+  const args = ['localhost', mysql8.port, 'ec256', pki.serverCa.certPath, certPath, keyPath];
+  const ended = expect(
+    runExample('clients/mysql2.ts', args, { MYSQL_PASSWORD: 'pencil' }),
+  ).rejects.toThrow('Connection lost');
+  try {
+    expect(await within('password', mysql8.heard)).toBe('pencil\0');
+    await ended;
+  } finally {
+    mysql8.stop();
+  }
 });
 
 describe.each(['TLSv1.2', 'TLSv1.3'] as const)('%s', (version) => {
