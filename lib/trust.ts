@@ -36,18 +36,22 @@ export function customTrust(
 }
 
 function parse(authorities: readonly string[]): NativeTrustStore {
-  const system = usesOpenSSLPaths();
-  const list = system || authorities.length === 0 ? [] : [Buffer.from(authorities.join('\n'))];
-  return translated(
-    () => new binding.TrustStore(bare({ authorities: list, crls: [], system })),
-    contextError,
-  );
+  const list = authorities.length === 0 ? [] : [Buffer.from(authorities.join('\n'))];
+  const make = (base?: NativeTrustStore) =>
+    new binding.TrustStore(bare({ authorities: list, crls: [], base }));
+  return translated(() => (usesOpenSSLPaths() ? make(openSSLPaths()) : make()), contextError);
 }
 
-/** `node --use-openssl-ca`: the files and folders that OpenSSL was built to use. */
+/** The files and folders that OpenSSL was built to use, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`. */
+function openSSLPaths(): NativeTrustStore {
+  return new binding.TrustStore(bare({ authorities: [], crls: [], system: true }));
+}
+
+/** `node --use-openssl-ca`: they take the place of the bundled authorities, not of NODE_EXTRA_CA_CERTS. */
 function usesOpenSSLPaths(): boolean {
   const flags = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(/\s+/)];
-  return flags.includes('--use-openssl-ca');
+  // As Node reads them.
+  return flags.some((flag) => flag.replaceAll('_', '-') === '--use-openssl-ca');
 }
 
 let beforeNode22: readonly string[] | undefined;
@@ -56,7 +60,7 @@ function defaultAuthorities(): readonly string[] {
   // Since Node 22.15; it minds NODE_EXTRA_CA_CERTS, --use-system-ca and setDefaultCACertificates.
   const { getCACertificates } = tls as { getCACertificates?: (type: 'default') => string[] };
   if (getCACertificates !== undefined) return getCACertificates('default');
-  beforeNode22 ??= [...tls.rootCertificates, ...extraAuthorities()];
+  beforeNode22 ??= [...(usesOpenSSLPaths() ? [] : tls.rootCertificates), ...extraAuthorities()];
   return beforeNode22;
 }
 

@@ -127,8 +127,8 @@ describe('the environment', () => {
     socket.once('error', (error) => say(error.code));
   `;
 
-  async function child(environment: NodeJS.ProcessEnv, option = '') {
-    const args = ['--require', './tools/register-typescript.cjs', '-e', PROGRAM];
+  async function child(environment: NodeJS.ProcessEnv, option = '', flags: string[] = []) {
+    const args = [...flags, '--require', './tools/register-typescript.cjs', '-e', PROGRAM];
     const running = spawn(process.execPath, [...args, String(server.port), option], {
       env: { ...plainEnvironment(), ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -167,6 +167,24 @@ describe('the environment', () => {
   test('NODE_EXTRA_CA_CERTS without a certificate takes nothing from the others', async () => {
     const { out } = await child({ NODE_EXTRA_CA_CERTS: pki.serverCa.keyPath });
     expect(out).toBe('UNABLE_TO_VERIFY_LEAF_SIGNATURE\n');
+  });
+
+  test.each([
+    ["OpenSSL's file", pki.serverCa.certPath, '', ['--use-openssl-ca']],
+    ['it, by the other spelling', pki.serverCa.certPath, '', ['--use_openssl_ca']],
+    ['NODE_EXTRA_CA_CERTS beside it', pki.clientCaA.certPath, pki.serverCa.certPath, []],
+  ])('--use-openssl-ca: %s is trusted', async (_what, file, extra, flags) => {
+    const environment = {
+      ...{ SSL_CERT_FILE: file, SSL_CERT_DIR: pki.dir, NODE_EXTRA_CA_CERTS: extra },
+      ...(flags.length === 0 && { NODE_OPTIONS: '--use-openssl-ca' }),
+    };
+    expect((await child(environment, '', flags)).out).toBe('true null\n');
+    const other = {
+      ...environment,
+      SSL_CERT_FILE: pki.clientCaA.certPath,
+      NODE_EXTRA_CA_CERTS: '',
+    };
+    expect((await child(other, '', flags)).out).toBe('UNABLE_TO_VERIFY_LEAF_SIGNATURE\n');
   });
 
   test('NODE_TLS_REJECT_UNAUTHORIZED=0 lets every server through, with a warning', async () => {
