@@ -17,6 +17,7 @@ import {
   everydayAndCareful,
   PIN,
   PKCS11_SPY,
+  SOFTHSM,
   type SoftHsm,
   useTypeScriptWorkers,
   WRONG_PIN,
@@ -101,6 +102,18 @@ test('a wrong PIN reaches the token once, whoever waits, and is never sent again
   expect(requests[1]?.triesLeft).toBe('few');
   expect((await cards.tokens())[0]?.pin).toBe('few');
   expect(loginsSeen()).toBe(1);
+});
+
+test('a wrong PIN is not sent again through another module, or the same under another name', async () => {
+  cards = await Pkcs11Module.load(SOFTHSM, { pin: () => WRONG_PIN });
+  await rejected(sign('everyday'));
+  await cards.close();
+  await load(() => WRONG_PIN);
+  expect(await rejected(sign('everyday'))).toMatchObject({
+    code: 'ERR_PKCS11_PIN',
+    reason: 'incorrect',
+  });
+  expect(loginsSeen()).toBe(0);
 });
 
 test('the right PIN after a wrong one', async () => {

@@ -8,7 +8,7 @@ import { isRefusal, OperationFailed, pinError, tokenName } from './failures';
 import type { PinRequest } from './pin';
 import { type Pin, type TokenRecord, tokenKey } from './protocol';
 
-/** Of one module. Not the PINs: hashes under a key that is never written anywhere. */
+/** Not the PINs: hashes under a key that is never written anywhere. */
 export class RefusedPins {
   readonly #key = randomBytes(32);
   readonly #hashes = new Set<string>();

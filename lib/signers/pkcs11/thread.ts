@@ -54,8 +54,11 @@ const orphaned = new Set<string>();
 /** Those on their way out: C_Finalize has to be over before the next C_Initialize. */
 const ending = new Map<string, Promise<void>>();
 
-/** They outlive the threads: whoever opens a module for each connection must not lock a card either. */
-const refusedPins = new Map<string, RefusedPins>();
+/**
+ * They outlive the threads: whoever opens a module for each connection must not lock a card either. For all
+ * modules, because one may have several names, and a card several modules.
+ */
+const refusedPins = new RefusedPins();
 
 export class ModuleThread implements Operator {
   #state: State;
@@ -63,15 +66,13 @@ export class ModuleThread implements Operator {
   #holds = 0;
   #current: Job | undefined;
   readonly #queue: Job[] = [];
-  readonly refusedPins: RefusedPins;
+  readonly refusedPins = refusedPins;
   #opened: Operations['open']['brings'] | undefined;
 
   private constructor(
     readonly path: string,
     readonly name: string,
   ) {
-    this.refusedPins = refusedPins.get(name) ?? new RefusedPins();
-    refusedPins.set(name, this.refusedPins);
     // Beside this file, in TypeScript or compiled.
     const worker = new Worker(require.resolve('./worker'));
     this.#state = { is: 'running', worker };
