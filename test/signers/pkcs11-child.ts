@@ -11,13 +11,23 @@ async function main(): Promise<void> {
       return mode === 'prompt' ? new Promise((resolve) => (answer = resolve)) : pin;
     },
   });
-  const [identity] = await cards.identities();
+  const identities = await cards.identities();
+  const [identity] = identities;
   if (identity === undefined) throw new Error('there is no identity');
   if (mode === 'sign' || mode === 'prompt') {
     const [scheme = 'ed25519'] = identity.key.schemes;
     const { signal } = new AbortController();
     const signature = await identity.key.sign(Buffer.from('data'), scheme, { signal });
     console.log(`signed ${signature.length > 0}`);
+  }
+  if (mode === 'crowd') {
+    for (const { key } of identities) {
+      const [scheme = 'ed25519'] = key.schemes;
+      const sign = () =>
+        key.sign(Buffer.from('data'), scheme, { signal: new AbortController().signal });
+      const signatures = await Promise.all(Array.from({ length: 20 }, sign));
+      console.log(`signed ${signatures.length} times`);
+    }
   }
   if (mode === 'close') await cards.close();
   console.log('idle');

@@ -1,6 +1,7 @@
 /**
  * Logging in: one prompt for all who wait, one dialog at a time, and no PIN sent twice.
  */
+import { setMaxListeners } from 'node:events';
 import { NamedTurns } from '../turns';
 import { unlessAborted } from '../unless-aborted';
 import { askPin, type PinCallback, type PinRequest } from './pin';
@@ -27,7 +28,7 @@ export class Logins {
   readonly #shared = new Map<string, SharedLogin>();
   /** By token, the signatures that need a PIN each. */
   readonly #turns = new NamedTurns();
-  readonly #closing = new AbortController();
+  readonly #closing = crowdedController();
 
   constructor(thread: Operator, callback: PinCallback | undefined) {
     this.#thread = thread;
@@ -46,7 +47,7 @@ export class Logins {
     const key = tokenKey(token);
     let shared = this.#shared.get(key);
     if (shared === undefined) {
-      const controller = new AbortController();
+      const controller = crowdedController();
       const done = this.#login(token, label, controller.signal);
       shared = { done, controller, waiting: 0 };
       this.#shared.set(key, shared);
@@ -131,6 +132,13 @@ export class Logins {
   #forget(key: string, controller: AbortController): void {
     if (this.#shared.get(key)?.controller === controller) this.#shared.delete(key);
   }
+}
+
+/** Each who waits for a PIN listens to it; Node 20 takes more than ten for a leak. */
+function crowdedController(): AbortController {
+  const controller = new AbortController();
+  setMaxListeners(Infinity, controller.signal);
+  return controller;
 }
 
 /** A signal that aborts when one of two does; `release` lets go of them. */
