@@ -3,8 +3,8 @@
  */
 import { TLSClientCertError } from '../errors';
 
-/** Of r and s on the curves of TLS 1.3: P-256, P-384, P-521. */
-const SIZES = new Set([64, 96, 132]);
+/** Of r and s on TLS's curves: P-256, P-384 and P-521, and the brainpool curves of 256, 384 and 512 bits. */
+const SIZES = new Set([64, 96, 128, 132]);
 
 /**
  * The DER of an `ECDSA-Sig-Value` (RFC 3279, section 2.2.3), as it stands in CertificateVerify

@@ -59,8 +59,14 @@ test.each(['prime256v1', 'secp384r1', 'secp521r1'])(
   },
 );
 
-test('r and s that begin as DER does are r and s', () => {
-  const raw = Buffer.alloc(64, 1);
-  raw.set([0x30, 62]);
-  expect(encodeEcdsaSignature(raw)).toHaveLength(2 + 2 * 34);
+test.each([
+  ['P-256, brainpoolP256r1', 64, [0x30, 62]],
+  ['P-384, brainpoolP384r1', 96, [0x30, 94]],
+  ['brainpoolP512r1', 128, [0x30, 126]],
+  ['P-521', 132, [0x30, 0x81, 129]],
+])('r and s that begin as DER does are r and s: %s', (_curves, size, start) => {
+  const raw = Buffer.alloc(size, 1);
+  raw.set(start);
+  const numbers = 2 * (2 + size / 2);
+  expect(encodeEcdsaSignature(raw)).toHaveLength((numbers < 0x80 ? 2 : 3) + numbers);
 });
