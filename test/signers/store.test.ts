@@ -16,6 +16,7 @@ import {
 } from '../../lib/index';
 import { runChild } from '../lifecycle/run-child';
 import { dial, hangUp, PROTOCOLS, secured, withSServer } from '../support/client';
+import { Issuer } from '../support/issue';
 import { openssl } from '../support/openssl';
 import { loadPki } from '../support/pki';
 import { type Swtpm, startSwtpm, type TpmKey, tpmModule } from '../support/swtpm';
@@ -169,6 +170,28 @@ describe('a file', () => {
     expect(names(await Credential.fromStore(uri, { chain: [] }))).toEqual([]);
     const given = await Credential.fromStore(uri, { cert: deepClient.cert + deepClient.chain });
     expect(names(given)).toHaveLength(2);
+  });
+
+  it('of two issuers with one name, as after a renewal, sends the one that signed', async () => {
+    const issuers = await Promise.all([Issuer.create(), Issuer.create()]);
+    try {
+      const order = {
+        name: 'renewed',
+        issuer: pki.clientCaA,
+        extensions: ['basicConstraints = CA:TRUE'],
+      };
+      const [before, after] = await Promise.all(issuers.map((one) => one.issue(order)));
+      if (before === undefined || after === undefined) throw new Error('none was issued');
+      // Without an identifier of its issuer's key, which would tell as well.
+      const extensions = ['authorityKeyIdentifier = none'];
+      const leaf = await issuers[0]?.issue({ name: 'leaf', issuer: after, extensions });
+      if (leaf === undefined) throw new Error('it was not issued');
+      const uri = fileOf(before.cert, leaf.cert, leaf.key, after.cert);
+      const { chain } = await Credential.fromStore(uri);
+      expect(chain.map(String)).toEqual([after.cert]);
+    } finally {
+      for (const one of issuers) await one.remove();
+    }
   });
 
   it('declares the schemes that are given in place of all', async () => {

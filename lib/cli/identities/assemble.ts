@@ -8,7 +8,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { basename, dirname } from 'node:path';
 import { TLSClientCertError } from '../../errors';
-import { chainOf } from '../../signers/pkcs11/inventory';
+import { chainOf } from '../../signers/chain';
 import { FileIdentity, type Pair } from './file-identity';
 import { type Files, isTelling, stemOf } from './files';
 import type { Identity, PassphraseCallback, Problem } from './identity';

@@ -3,6 +3,7 @@
  */
 import { X509Certificate } from 'node:crypto';
 import type { SignatureScheme } from '../../signature-schemes';
+import { chainOf } from '../chain';
 import { objectError, tokenName } from './failures';
 import { encodedBytes } from './percent';
 import type { ObjectRecord, TokenContents } from './protocol';
@@ -168,23 +169,6 @@ function distinct(keys: readonly ObjectRecord[]): readonly ObjectRecord[] {
       value === undefined ||
       keys.findIndex((one) => one.value !== undefined && areEqual(one.value, value)) === i,
   );
-}
-
-/** Nearest issuer first, without the root; as far as they are among `all`. */
-export function chainOf(leaf: X509Certificate, all: readonly X509Certificate[]): X509Certificate[] {
-  const chain: X509Certificate[] = [];
-  let last = leaf;
-  for (;;) {
-    const issuer = all.find((one) => one !== last && !chain.includes(one) && issued(one, last));
-    if (issuer === undefined || issuer === leaf || issued(issuer, issuer)) return chain;
-    chain.push(issuer);
-    last = issuer;
-  }
-}
-
-function issued(issuer: X509Certificate, certificate: X509Certificate): boolean {
-  // Of two authorities with one name (a renewal), the signature tells.
-  return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
 }
 
 /** A URI of a key means the certificate with its id; without a type, either's label will do. */

@@ -15,6 +15,7 @@ import { credentialError, INPUT_NAMES, publicError, translated } from '../../fai
 import { bare, snapshot } from '../../given';
 import type { SignatureScheme } from '../../signature-schemes';
 import { declaredSchemes } from '../../signer';
+import { chainOf } from '../chain';
 import { NamedTurns } from '../turns';
 import { unlessAborted } from '../unless-aborted';
 import { lacksError, schemesError, storeError, storeMismatchError, storeName } from './failures';
@@ -93,7 +94,7 @@ export async function openStore(
   if (second !== undefined) throw lacksError('several-credentials', store);
   return {
     cert: pair.certificate,
-    chain: chain ?? orderChain(pair.certificate, certificates),
+    chain: chain ?? chainOf(pair.certificate, certificates),
     key: signer(pair.key),
   };
 }
@@ -226,23 +227,5 @@ function publicKeyOf(key: NativeStoreKey): KeyObject | undefined {
     );
   } catch {
     return undefined;
-  }
-}
-
-/** From the one that certifies `leaf` on, without the root: the server has it. */
-function orderChain(
-  leaf: X509Certificate,
-  pool: readonly X509Certificate[],
-): readonly X509Certificate[] {
-  const chain: X509Certificate[] = [];
-  const seen = new Set([leaf.fingerprint256]);
-  for (let current = leaf; ; ) {
-    const issuer = pool.find((candidate) => current.checkIssued(candidate));
-    if (issuer === undefined || issuer.checkIssued(issuer) || seen.has(issuer.fingerprint256)) {
-      return chain;
-    }
-    seen.add(issuer.fingerprint256);
-    chain.push(issuer);
-    current = issuer;
   }
 }
