@@ -139,8 +139,36 @@ describe('a store', () => {
   test("the caller's passphrase is left alone", async () => {
     const own = Buffer.from(passphrase);
     await Credential.fromStore(path, { cert, passphrase: own });
-    expect(given[0]?.memory).toBe(own);
+    expectWiped(passphrase);
     expect(own.toString()).toBe(passphrase);
+  });
+
+  test.each([
+    ['at once', []],
+    ['in its turn', ['a-device']],
+  ])('a passphrase that the caller wipes after the call serves: %s', async (_when, providers) => {
+    const own = Buffer.from(passphrase);
+    // There is no such provider; it is asked for all the same.
+    const opening = Credential.fromStore(path, { cert, passphrase: own, providers }).catch(
+      () => {},
+    );
+    own.fill(0);
+    await opening;
+    expectWiped(passphrase);
+  });
+
+  test('nothing is left of a passphrase whose turn never came', async () => {
+    const copies = jest.spyOn(Uint8Array, 'from');
+    const own = Buffer.from(passphrase);
+    const controller = new AbortController();
+    const options = { cert, passphrase: own, providers: ['a-device'], signal: controller.signal };
+    const opening = Credential.fromStore(path, options);
+    controller.abort(new Error('not wanted'));
+    await expect(opening).rejects.toThrow('not wanted');
+    await new Promise(setImmediate);
+    expect(given).toEqual([]);
+    expect(copies).toHaveBeenCalledTimes(1);
+    expect(copies.mock.results[0]?.value.every((byte: number) => byte === 0)).toBe(true);
   });
 });
 

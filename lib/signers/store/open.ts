@@ -169,13 +169,23 @@ const openings = new NamedTurns();
 /** Those of OpenSSL's own, which have no device. */
 const WITHOUT_DEVICE: readonly string[] = ['default', 'base', 'legacy', 'fips', 'null'];
 
-function openInTurn(uri: string, input: CheckedOptions, options: StoreOptions) {
+async function openInTurn(uri: string, input: CheckedOptions, options: StoreOptions) {
   const { passphrase, signal } = options;
-  const inTurn = ([name, ...others]: readonly string[]): Promise<NativeStoreContents> =>
-    name === undefined
-      ? open(uri, input, passphrase)
-      : openings.take(name, () => inTurn(others), signal);
-  return inTurn(devicesOf(input.providers));
+  // By the time its turn comes, the caller may have wiped his.
+  const own = passphrase === undefined ? undefined : ownBytes(passphrase, 'options.passphrase');
+  const inTurn = async ([name, ...others]: readonly string[]): Promise<NativeStoreContents> =>
+    name === undefined ? open(uri, input, own) : openings.take(name, () => inTurn(others), signal);
+  try {
+    return await inTurn(devicesOf(input.providers));
+  } finally {
+    own?.fill(0);
+  }
+}
+
+/** A copy, which is to be wiped. */
+function ownBytes(secret: Bytes, name: string): Uint8Array {
+  const bytes = toBytes(secret, name);
+  return typeof secret === 'string' ? bytes : Uint8Array.from(bytes);
 }
 
 /**
@@ -187,15 +197,17 @@ function devicesOf(providers: readonly string[]): readonly string[] {
   return [...new Set(names)].filter((name) => !WITHOUT_DEVICE.includes(name)).sort();
 }
 
-async function open(
+/** @param passphrase - Wiped as soon as it was read. */
+function open(
   uri: string,
   { providers, propertyQuery }: CheckedOptions,
-  passphrase: Bytes | undefined,
+  passphrase: Uint8Array | undefined,
 ): Promise<NativeStoreContents> {
-  if (passphrase === undefined) return binding.openStore(bare({ uri, providers, propertyQuery }));
-  return withSecret(passphrase, 'options.passphrase', (bytes) =>
-    binding.openStore(bare({ uri, providers, propertyQuery, passphrase: bytes })),
-  );
+  try {
+    return binding.openStore(bare({ uri, providers, propertyQuery, passphrase }));
+  } finally {
+    passphrase?.fill(0);
+  }
 }
 
 interface Pair {
