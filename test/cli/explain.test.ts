@@ -130,11 +130,13 @@ describe('what servers say to a client', () => {
 });
 
 test('a server that goes while its question is open', async () => {
-  const server = await startNodeServer({ identity: pki.server, handshakeTimeout: 100 });
-  server.server.on('tlsClientError', (_, socket) => socket.destroy());
+  const server = await startNodeServer({ identity: pki.server });
   const target = parseTarget(`localhost:${server.port}`);
   const { secured } = await openConnection(target, FLAGS, {
-    clientCertCallback: () => new Promise<never>(() => {}),
+    clientCertCallback: () => {
+      server.hangUp();
+      return new Promise<never>(() => {});
+    },
   });
   await expect(secured).rejects.toMatchObject({
     exitCode: 3,

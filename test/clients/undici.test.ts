@@ -216,7 +216,7 @@ describe.each(RELEASES)('%s', (release) => {
     });
 
     test('does not run while the question is unanswered', async () => {
-      const dispatcher = agent({ timeout: 400, clientCertCallback: () => later(one, 600) });
+      const dispatcher = agent({ timeout: 1_500, clientCertCallback: () => later(one, 1_600) });
       expect(await ask(dispatcher)).toMatchObject({ client: ONE });
     });
 
