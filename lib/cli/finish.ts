@@ -15,8 +15,9 @@ export function finish(code: number): Promise<never> {
   });
 }
 
-function leave(code: number): void {
-  // process.exit() waits for libuv's threads, and nobody would hear a signal meanwhile: this is the system's own way.
+function leave(code: NodeJS.Process['exitCode']): never {
+  // process.exit() waits for libuv's threads and for workers, and nobody would hear a signal meanwhile: this is the
+  // system's own way.
   process.removeAllListeners('SIGINT');
   const isHeldUp = process.getActiveResourcesInfo().some((name) => BY_THREADS.test(name));
   // A shell calls that 130, too.
@@ -24,22 +25,25 @@ function leave(code: number): void {
   process.exit(code);
 }
 
-/** Node's names of what libuv's threads do for it: look-ups of names, files. */
-const BY_THREADS = /^(GetAddrInfo|GetNameInfo|FSReq)/;
+/**
+ * Node's names of what libuv's threads do for it, look-ups of names and files, and of the way to a worker that is waited
+ * for: that of a PKCS#11 module, which cannot be ended inside one of the module's functions.
+ */
+const BY_THREADS = /^(GetAddrInfo|GetNameInfo|FSReq|MessagePort$)/;
 
 /** Minds that output can get lost: without that it would look as if all were well. */
 export function mindOutput(): void {
   process.stdout.on('error', onLostOutput);
   process.stderr.on('error', (error: NodeJS.ErrnoException) => {
     // Of any other, there is nowhere to tell.
-    if (error.code === 'EPIPE') process.exit(process.exitCode);
+    if (error.code === 'EPIPE') leave(process.exitCode);
   });
 }
 
 /** Somebody who reads no more of our output (`| head`) ends us, without a word; a disk that is full, with one. */
 function onLostOutput({ code, message }: NodeJS.ErrnoException): void {
-  if (code === 'EPIPE') process.exit(process.exitCode);
+  if (code === 'EPIPE') leave(process.exitCode);
   process.stderr.write(`tls-client-cert: The output cannot be written: ${message}.\n`, () =>
-    process.exit(ExitCode.internal),
+    leave(ExitCode.internal),
   );
 }

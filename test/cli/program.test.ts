@@ -90,6 +90,19 @@ describe('while a thread is kept from going on', () => {
     expect(end).toBe('SIGINT');
   });
 
+  test('Ctrl-C ends it where nobody reads what it says', async () => {
+    const child = spawn(process.execPath, [cli.main, 'ls', fifo], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      timeout: 15_000,
+    });
+    const ended = once(child, 'exit');
+    // That it looks for identities.
+    await once(child.stderr, 'data');
+    await once(child.stderr.destroy(), 'close');
+    child.kill('SIGINT');
+    expect(await ended).toEqual([null, 'SIGINT']);
+  });
+
   /** As behind a look-up that takes longer than `--timeout`. */
   test('Ctrl-C ends it when it has ended otherwise', async () => {
     const script = `

@@ -105,7 +105,7 @@ const EXPRESSIONS: Readonly<Record<string, 'linear' | number>> = {
   '/^(?:\\[([^\\]]*)\\]|([^:[\\]]*))(?::(.*))?$/s': 'linear',
   '/^(?:\\p{Mn}|\\p{Me}|\\u200d|[\\ufe00-\\ufe0f])$/u': 'linear',
   '/^(DNS|IP Address):/': 'linear',
-  '/^(GetAddrInfo|GetNameInfo|FSReq)/': 'linear',
+  '/^(GetAddrInfo|GetNameInfo|FSReq|MessagePort$)/': 'linear',
   '/^(HTTP\\/1\\.[01] 1\\d\\d[\\s\\S]*?\\r?\\n\\r?\\n)+/': 'linear',
   '/^(Sent|Received) (?:TLS )?Record$/': 'linear',
   '/^(X509 |TRUSTED )?CERTIFICATE$/': 'linear',

@@ -1,7 +1,10 @@
 /** `tls-client-cert ls` and `check` with identities on tokens. */
+import { execFileSync } from 'node:child_process';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type Cli, type CliOptions, installCli } from '../support/cli';
 import { withCliAt } from '../support/cli-terminal';
-import { withSServer } from '../support/client';
+import { within, withSServer } from '../support/client';
 import { type Folder, makeFolder } from '../support/identity-files';
 import { loadPki } from '../support/pki';
 import { PIN, SOFTHSM, SoftHsm, WRONG_PIN } from '../support/softhsm';
@@ -111,6 +114,22 @@ test('without arguments both look on the tokens that the system knows', async ()
       );
     }
   });
+});
+
+test('Ctrl-C ends it while a module does not answer', async () => {
+  const fifo = join(folder.path, 'silent.conf');
+  execFileSync('mkfifo', [fifo]);
+  const running = cli.start(['ls', '--pkcs11', SOFTHSM], { env: { SOFTHSM2_CONF: fifo } });
+  // Opens when the module opens it, which then waits for words that do not come.
+  const writer = await within('module', open(fifo, 'w'));
+  try {
+    running.kill('SIGINT');
+    const { end, stderr } = await running.result;
+    expect(stderr).toContain('tls-client-cert: Interrupted.');
+    expect(end).toBe('SIGINT');
+  } finally {
+    await writer.close();
+  }
 });
 
 describe('check --try', () => {
