@@ -92,7 +92,13 @@ export class LateStream extends Duplex {
     address: Address,
     onGreeting?: UpgradeOptions['onGreeting'],
   ): void {
-    this.#raw.connect(Object.assign(this.#below, address) as SocketConnectOpts);
+    try {
+      this.#raw.connect(Object.assign(this.#below, address) as SocketConnectOpts);
+    } catch (error) {
+      // pg calls this, and what it does not expect to be thrown costs its pool a client each time.
+      process.nextTick(() => this.destroy(error as Error));
+      return;
+    }
     const { upgradeTimeout: timeout } = this.#options;
     upgrade(protocol, this.#raw, { onGreeting, timeout }).then(
       () => this.#secure(address),

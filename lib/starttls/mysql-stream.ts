@@ -69,8 +69,8 @@ class MysqlStream extends LateStream {
  * ```
  *
  * @param options - Those of `connect()`, with `host` and `port`, or `path`.
- * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE`: of `upgradeTimeout`; and what
- *   `net.connect()` throws. What else is wrong comes as the stream's error.
+ * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE`: of `upgradeTimeout`, and of what
+ *   `new net.Socket()` looks at, such as `keepAliveInitialDelay`. What else is wrong comes as the stream's error.
  */
 export function mysqlStream(options: DriverStreamOptions): LateStream {
   return new MysqlStream(options);

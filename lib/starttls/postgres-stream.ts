@@ -25,8 +25,8 @@ class PostgresStream extends LateStream {
  * `servername` says otherwise.
  *
  * @param options - Those of `connect()`. Its `host`, `port` and `path` count for nothing.
- * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE`: of `upgradeTimeout`. What else is
- *   wrong comes as the stream's error.
+ * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE`: of `upgradeTimeout`, and of what
+ *   `new net.Socket()` looks at, such as `keepAliveInitialDelay`. What else is wrong comes as the stream's error.
  */
 export function postgresStream(
   options: DriverStreamOptions,

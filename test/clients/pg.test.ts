@@ -2,7 +2,7 @@
 import { Client, type ClientConfig, Pool } from 'pg';
 import type { ClientCertCallback } from '../../lib/index';
 import { type DriverStreamOptions, type LateStream, postgresStream } from '../../lib/starttls';
-import { credentialOf, later } from '../support/client';
+import { credentialOf, later, within } from '../support/client';
 import { type Attempt, describeFaults } from '../support/driver-faults';
 import { runExample } from '../support/example';
 import { loadPki } from '../support/pki';
@@ -76,6 +76,14 @@ test.each(['TLSv1.2', 'TLSv1.3'] as const)('a pool: each connection asks, %s', a
   } finally {
     await pool.end();
   }
+});
+
+test('options that nobody can connect with: a pool gets its place back', async () => {
+  const pool = new Pool({ ...config({ localAddress: 'eth0' }), max: 1 });
+  const refusal = { code: 'ERR_INVALID_IP_ADDRESS' };
+  await expect(pool.query(WHO)).rejects.toMatchObject(refusal);
+  await expect(within('client', pool.query(WHO))).rejects.toMatchObject(refusal);
+  await pool.end();
 });
 
 test('the chain of the answer goes with it', async () => {

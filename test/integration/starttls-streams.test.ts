@@ -387,11 +387,25 @@ describe.each<[string, (options: DriverStreamOptions, port: number) => LateStrea
   });
 
   test.each([
-    ['1', 'ERR_INVALID_ARG_TYPE'],
-    [0, 'ERR_OUT_OF_RANGE'],
-  ])('no upgradeTimeout: %j', (upgradeTimeout, code) => {
-    expect(() => dialled({ upgradeTimeout: upgradeTimeout as number }, 1)).toThrow(
-      expect.objectContaining({ code, message: expect.stringContaining('options.upgradeTimeout') }),
+    ['localAddress', 'eth0', 'ERR_INVALID_IP_ADDRESS'],
+    ['localPort', '1', 'ERR_INVALID_ARG_TYPE'],
+    ['lookup', 'db', 'ERR_INVALID_ARG_TYPE'],
+    ['hints', -1, 'ERR_INVALID_ARG_VALUE'],
+  ])('%s: %j is an error of the stream', async (name, value, code) => {
+    expect(await failing({ [name]: value })).toMatchObject({ code });
+  });
+
+  test('so is a port that is none', async () => {
+    expect(await failing({}, 65_536)).toMatchObject({ code: 'ERR_SOCKET_BAD_PORT' });
+  });
+
+  test.each([
+    ['upgradeTimeout', '1', 'ERR_INVALID_ARG_TYPE'],
+    ['upgradeTimeout', 0, 'ERR_OUT_OF_RANGE'],
+    ['keepAliveInitialDelay', '1', 'ERR_INVALID_ARG_TYPE'],
+  ])('%s: %j is thrown', (name, value, code) => {
+    expect(() => dialled({ [name]: value }, 1)).toThrow(
+      expect.objectContaining({ code, message: expect.stringContaining(`options.${name}`) }),
     );
   });
 });
