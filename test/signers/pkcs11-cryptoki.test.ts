@@ -214,6 +214,22 @@ test.each([
   expect(mockCalls.filter((name) => /(Open|Close)Session/.test(name))).toEqual(called);
 });
 
+test.each([
+  ['CKR_DEVICE_ERROR', ['C_CloseSession']],
+  ['CKR_HOST_MEMORY', ['C_CloseSession']],
+  ['CKR_FUNCTION_FAILED', ['C_CloseSession']],
+  ['CKR_SESSION_HANDLE_INVALID', []],
+  ['CKR_SESSION_CLOSED', []],
+  ['CKR_CRYPTOKI_NOT_INITIALIZED', []],
+] as const)('of a session that is asked after, %s: calls are %j', (name, called) => {
+  open();
+  cryptoki.token({ token });
+  mockCalls.length = 0;
+  mockReturns = { C_GetSessionInfo: [CKR[name]] };
+  cryptoki.forget({ token });
+  expect(mockCalls.filter((name) => name === 'C_CloseSession')).toEqual(called);
+});
+
 test('a PIN pad is given an empty PIN; a refusal ends the session of its signature', () => {
   open();
   mockAttributes = { [ALWAYS_AUTHENTICATE]: Buffer.of(1) };

@@ -24,6 +24,12 @@ const CKF_SIGN = 0x800;
 const CKU = { user: 1, signature: 2 } as const;
 /** CKS_RO_USER_FUNCTIONS and CKS_RW_USER_FUNCTIONS. */
 const LOGGED_IN_STATES = [1, 3];
+/** Of a session that is gone. */
+const NO_SESSION = [
+  CKR.CKR_SESSION_HANDLE_INVALID,
+  CKR.CKR_SESSION_CLOSED,
+  CKR.CKR_CRYPTOKI_NOT_INITIALIZED,
+];
 /** More than any RSA modulus or pair of curve numbers. */
 const LONGEST_SIGNATURE = 2048;
 const AT_ONCE = 64;
@@ -123,7 +129,13 @@ export class Library {
   /** Does no harm to one that is gone, nor to whoever has its handle now. */
   closeSession(session: Handle, slot: Handle): void {
     try {
-      if (this.isSessionWith(slot, session)) this.#module.C_CloseSession(session);
+      if (!this.isSessionWith(slot, session)) return;
+    } catch (error) {
+      // Where it cannot be asked after for another reason, it is still open, and with it perhaps a login.
+      if (NO_SESSION.some((value) => isReturned(error, value))) return;
+    }
+    try {
+      this.#module.C_CloseSession(session);
     } catch {
       // It is closed, one way or the other.
     }
