@@ -11,16 +11,21 @@ export class NetworkClock {
   readonly #timer: NodeJS.Timeout;
 
   /**
-   * @param limit - In milliseconds.
+   * @param limit - In milliseconds; asked each time where it may grow.
    * @param expired - Called once, unless it is stopped before.
    * @param moves - Whether the network does what it should, so that it is counted from the beginning.
    */
-  constructor(socket: TLSSocket, limit: number, expired: () => void, moves = () => false) {
-    let left = limit;
+  constructor(
+    socket: TLSSocket,
+    limit: number | (() => number),
+    expired: () => void,
+    moves = () => false,
+  ) {
+    let passed = 0;
     this.#timer = setInterval(() => {
       if (socket.clientAuth.status === 'pending') return;
-      left = moves() ? limit : left - TICK;
-      if (left > 0) return;
+      passed = moves() ? 0 : passed + TICK;
+      if (passed < (typeof limit === 'number' ? limit : limit())) return;
       this.stop();
       expired();
     }, TICK);

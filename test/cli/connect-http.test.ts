@@ -5,8 +5,11 @@ import { writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import { setTimeout } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { TLSSocket } from 'node:tls';
+import { fetchOver } from '../../lib/cli/connect/http';
+import { parseTarget } from '../../lib/cli/target';
+import { connect as connectSocket } from '../../lib/connect';
 import { type Cli, type CliOptions, installCli, withoutProgress } from '../support/cli';
 import {
   type HttpsServer,
@@ -272,20 +275,105 @@ test('what never answers', async () => {
   await server.close();
 });
 
-test('what takes nothing of the body', async () => {
-  writeFileSync(join(cli.folder, 'large'), Buffer.alloc(20 << 20));
+test('a server may take its time to read', async () => {
+  const size = 20 << 20;
+  writeFileSync(join(cli.folder, 'large'), Buffer.alloc(size));
   const server = await startNodeServer({
     identity: pki.server,
-    onConnection: (socket) => void socket.pause(),
+    onConnection: async (socket) => {
+      await setTimeout(1_200);
+      let read = 0;
+      socket.on('data', (bytes) => {
+        read += bytes.length;
+        if (read > size) socket.end('HTTP/1.1 204 No Content\r\n\r\n');
+      });
+    },
   });
   const target = `127.0.0.1:${server.port}`;
   const args = ['-r', '/x', '-d', '@large', '--timeout', '0.5'];
   const { end, stderr } = await connect(target, args);
-  expect(end).toBe(3);
-  expect(stderr).toContain(
-    `\ntls-client-cert: ${target} took nothing more of the body of POST /x for 0.5 s. `,
-  );
+  expect(stderr).toContain('HTTP status: 204 No Content');
+  expect(end).toBe(0);
   await server.close();
+});
+
+describe('a body that a server does not read as fast as it is sent', () => {
+  beforeEach(() => {
+    const doNotFake = ['setTimeout', 'setImmediate', 'nextTick', 'performance', 'Date'] as const;
+    jest.useFakeTimers({ doNotFake: [...doNotFake, 'clearTimeout', 'clearImmediate'] });
+  });
+
+  afterEach(() => void jest.useRealTimers());
+
+  /** Sent until some of it has to wait. */
+  async function stuck(timeout: number, use: (stuck: Stuck) => Promise<void>) {
+    const server = await startNodeServer({
+      identity: pki.server,
+      onConnection: (socket) => void socket.pause(),
+    });
+    const { port } = server;
+    const ca = pki.serverCa.cert;
+    const socket = connectSocket({ host: '127.0.0.1', port, ca }).on('error', () => {});
+    await once(socket, 'secureConnect');
+    const target = parseTarget(`127.0.0.1:${port}`);
+    const body = Buffer.alloc(100 << 20);
+    const request = { path: '/x', method: 'POST', headers: [], body, include: false };
+    let failure: unknown;
+    const response = fetchOver(socket, target, request, { timeout }).catch((error) => {
+      failure = error;
+    });
+    const { socket: reader } = await server.sawClient();
+    const untilFull = async () => {
+      while (socket.writableLength === 0) await setImmediate();
+    };
+    /** Seconds; by themselves none pass. */
+    const pass = async (seconds: number) => {
+      jest.advanceTimersByTime(seconds * 1000);
+      await setImmediate();
+    };
+    await untilFull();
+    await use({ socket, reader, untilFull, pass, failure: () => failure });
+    socket.destroy();
+    await response;
+    await server.close();
+  }
+
+  interface Stuck {
+    readonly socket: { readonly bytesWritten: number };
+    readonly reader: TLSSocket;
+    untilFull(): Promise<void>;
+    pass(seconds: number): Promise<void>;
+    failure(): unknown;
+  }
+
+  const nothingMore = (seconds: number) =>
+    expect.objectContaining({
+      code: 'CLI_TIMEOUT',
+      message: expect.stringContaining(
+        ` took nothing more of the body of POST /x for ${seconds} s.`,
+      ),
+    });
+
+  test.each([
+    [0.5, 120],
+    [300, 300],
+  ])('--timeout %d: each piece has %d s', (timeout, limit) =>
+    stuck(timeout, async ({ socket, reader, untilFull, pass, failure }) => {
+      await pass(limit - 1);
+      expect(failure()).toBeUndefined();
+      const before = socket.bytesWritten;
+      while (socket.bytesWritten === before) {
+        if (reader.read() === null) await once(reader, 'readable');
+        else await setImmediate();
+      }
+      await untilFull();
+      await pass(limit - 1);
+      expect(failure()).toBeUndefined();
+      // The system may still take some.
+      while (failure() === undefined) await pass(limit);
+      expect(failure()).toEqual(nothingMore(limit));
+    }),
+  );
 });
 
 test('stdin may take its time', () =>

@@ -98,12 +98,17 @@ export interface HttpResponse {
 
 /** Bytes of a body that are sent at once. */
 const PIECE = 16 * 1024;
+/**
+ * Seconds for a body that the server does not read as fast as it is sent. Systems hold some megabytes of one, and take
+ * more only when a good part of these has been read: what a slow reader does in between cannot be seen.
+ */
+const SLOW = 120;
 
 /**
  * Sends it and waits for the response's beginning.
  *
- * @param flags - `timeout`: seconds for that, once all is sent, and before for each piece that is. While a certificate
- *   is asked for, they do not count. `servername`: whom the request is for.
+ * @param flags - `timeout`: seconds for that, once all is sent, and before for each piece that is; more where a body
+ *   goes slowly. While a certificate is asked for, they do not count. `servername`: whom the request is for.
  * @throws CliError of the kind `protocol` where the answer is no HTTP; else what goes wrong with the connection.
  */
 export async function fetchOver(
@@ -140,10 +145,11 @@ export async function fetchOver(
     const message = `${authority} goes over to another protocol (HTTP ${statusCode} ${statusMessage}), and only HTTP/1.1 is spoken here. Leave the header Upgrade away, or talk to it without --request and a URL.`;
     throw new CliError(ExitCode.protocol, 'CLI_HTTP_UPGRADE', message);
   });
+  let limit = timeout;
   const expired = () => {
     const what = request.writableFinished
-      ? `did not answer ${method} ${path} within ${timeout} s`
-      : `took nothing more of the body of ${method} ${path} for ${timeout} s`;
+      ? `did not answer ${method} ${path} within ${limit} s`
+      : `took nothing more of the body of ${method} ${path} for ${limit} s`;
     const message = `${authority} ${what}. Its log may say why; --timeout waits longer.`;
     request.destroy(new CliError(ExitCode.unreachable, 'CLI_TIMEOUT', message));
   };
@@ -151,11 +157,13 @@ export async function fetchOver(
   const moves = () => {
     const before = taken;
     taken = socket.bytesWritten - socket.writableLength;
+    // Until the end: the system holds the last of it no less.
+    if (socket.writableLength > 0) limit = Math.max(timeout, SLOW);
     // Whoever types a body in may take a while, too.
     const isOurTurn = !request.writableFinished && socket.writableLength === 0;
     return isOurTurn || taken > before;
   };
-  const clock = new NetworkClock(socket, timeout * 1000, expired, moves);
+  const clock = new NetworkClock(socket, () => limit * 1000, expired, moves);
   if (body instanceof StdinBody) body.flow(request);
   else if (body === undefined) request.end();
   else Readable.from(piecesOf(body)).pipe(request);
