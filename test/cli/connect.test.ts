@@ -152,7 +152,12 @@ test.each([
     const unfit = await cli.run([...args, ...others]);
     expect(unfit.stderr).toContain(why);
     expect(unfit.stderr).toContain('client b: It was issued by');
-    expect(unfit.end).toBe(7);
+    expect(unfit.end).toBe(8);
+    const unasked = await cli.run(
+      connect(server.port, '-i', basename(locked()), ...others, '--auto'),
+    );
+    expect(unasked.stderr).toContain('nobody can be asked');
+    expect(unasked.end).toBe(2);
   }),
 );
 

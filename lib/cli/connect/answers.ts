@@ -87,8 +87,9 @@ export class Answers {
       const opened = reasons.length === 0 ? await openedOr(identity, signal) : undefined;
       if (opened instanceof CliError) {
         locked.push(opened);
-        reasons.push(opened.message);
-      } else if (opened !== undefined) {
+        continue;
+      }
+      if (opened !== undefined) {
         reasons.push(...reasonsAgainst(request, identity));
         if (reasons.length === 0) {
           this.#tellOf(locked);
@@ -97,7 +98,11 @@ export class Answers {
       }
       against.push(`${shortName(identity)}: ${reasons.join(' ')}`);
     }
-    if (locked.length === identities.length) throw locked[0];
+    const [first] = locked;
+    if (first !== undefined) {
+      const message = [...locked.map(({ message }) => message), ...against].join(' ');
+      throw new CliError(first.exitCode, first.code, message, first);
+    }
     throw new CliError(
       ExitCode.noIdentity,
       'CLI_NO_IDENTITY_FITS',
