@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { ConnectionOptions } from '../options';
 import type { StartTlsProtocol } from '../starttls';
 import { usageError } from './cli-error';
+import { asciiName } from './target';
 
 /** What the options that all connecting commands share were set to. */
 export interface ConnectionFlags {
@@ -42,7 +43,11 @@ export function addConnectionOptions(command: Command): Command {
       (file: string, files: string[] = []) => [...files, file],
     )
     .option('--insecure', 'go on with a server that is not trusted')
-    .option('--servername <name>', 'name to ask for (SNI) and to check, in place of the host')
+    .option(
+      '--servername <name>',
+      'name to ask for (SNI) and to check, in place of the host',
+      nameToAskFor,
+    )
     .addOption(chosen('--tls-min <version>', 'lowest TLS version', TLS_VERSIONS))
     .addOption(chosen('--tls-max <version>', 'highest TLS version', TLS_VERSIONS))
     .option('--ciphers <list>', 'cipher suites, in the form of ciphers(1)')
@@ -55,6 +60,13 @@ export function addConnectionOptions(command: Command): Command {
     )
     .addOption(chosen('--starttls <protocol>', 'begin in plaintext, and go over to TLS', STARTTLS))
     .optionsGroup('Options:');
+}
+
+/** Empty: none is asked for. */
+function nameToAskFor(text: string): string {
+  const name = asciiName(text);
+  if (name !== '' || text === '') return name;
+  throw usageError(`--servername "${text}" is no name of a server, such as example.com.`);
 }
 
 /** The longest time that a timer of Node's can wait. */

@@ -18,8 +18,9 @@ export function requestFor(path: string, target: Target, servername: string | un
 
 /** Whom a request is for: who is asked for by SNI. */
 export function hostHeader({ host, port }: Target, servername: string | undefined): string {
-  const name = servername ?? (host.includes(':') ? `[${host}]` : host);
-  return port === 443 ? name : `${name}:${port}`;
+  const name = servername || host;
+  const written = name.includes(':') ? `[${name}]` : name;
+  return port === 443 ? written : `${written}:${port}`;
 }
 
 export type HttpAnswer =

@@ -112,8 +112,8 @@ function hostAndPort(text: string, whole: string): { host: string; port: number 
   return { host, port: digits === undefined ? undefined : portOf(digits, whole) };
 }
 
-/** A name of other letters as the DNS has it. */
-function asciiName(name: string): string {
+/** A name of other letters as the DNS has it; empty where it is none. */
+export function asciiName(name: string): string {
   if (/^[\x21-\x7e]*$/.test(name)) return /["'<>\\^`{|}@,;]/.test(name) ? '' : name;
   return domainToASCII(name);
 }

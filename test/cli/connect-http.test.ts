@@ -208,6 +208,13 @@ test('--include prints the bytes of a header as they are', async () => {
 test.each([
   ['the name that was asked for', [], /^host: 127\.0\.0\.1:\d+$/m],
   ['that of --servername', ['--servername', 'localhost'], /^host: localhost:\d+$/m],
+  ['the host where no name is asked for', ['--servername', ''], /^host: 127\.0\.0\.1:\d+$/m],
+  [
+    'a name of other letters',
+    ['--servername', 'b\u00fccher.\u4f8b', '--insecure'],
+    /^host: xn--bcher-kva\.xn--fsq:\d+$/m,
+  ],
+  ['an IPv6 address', ['--servername', '::1', '--insecure'], /^host: \[::1\]:\d+$/m],
   ['that of -H', ['--servername', 'localhost', '-H', 'Host: x'], /^host: x$/m],
 ])('the request is for %s', async (_name, flags, host) => {
   const request = await received('\r\n\r\n', flags);

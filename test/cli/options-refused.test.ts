@@ -28,6 +28,8 @@ test.each([
   [['connect', NOWHERE, '--method', 'get it'], '"get it" is no method that can be used here.'],
   [['connect', NOWHERE, '--method', 'CONNECT'], '"CONNECT" is no method that can be used here.'],
   [['probe', NOWHERE, '--alpn', 'h2,,http/1.1'], '--alpn h2,,http/1.1 is no list of protocol'],
+  [['connect', NOWHERE, '--servername', 'a b'], '--servername "a b" is no name of a server'],
+  [['probe', NOWHERE, '--servername', 'a,b'], '--servername "a,b" is no name of a server'],
   [['check', NOWHERE, '--path', '/x', '--alpn', 'http/1.1, h2'], 'Leave h2 out of --alpn.'],
   [['connect', NOWHERE, '--pin-file', 'empty'], '--pin-file empty is empty, or its first line is.'],
   [

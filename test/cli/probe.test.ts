@@ -51,6 +51,14 @@ const asking = (options: Partial<SServerOptions> = {}) =>
     ...options,
   });
 
+test('no name is asked for where --servername gives none', async () => {
+  const server = await asking();
+  const args = ['--servername', ''];
+  expect((await probe(server.port, args)).target.servername).toBeNull();
+  expect(await probeText(server.port, args)).not.toMatch(/, as /);
+  await server.stop();
+});
+
 describe('a server that demands a certificate', () => {
   test('is told of in full, and sent nothing', async () => {
     const server = await asking();

@@ -44,7 +44,7 @@ function reportOf(
   versions: readonly VersionFacts[],
 ): ProbeReport {
   const { host, port } = target;
-  const servername = flags.servername ?? (net.isIP(host) === 0 ? host : null);
+  const servername = (flags.servername ?? (net.isIP(host) === 0 ? host : null)) || null;
   const starttls = flags.starttls ?? target.starttls ?? null;
   const asked = requests.length > 0;
   return {
