@@ -150,6 +150,20 @@ describe('while one is tried', () => {
     typedMeanwhile(passphrase, 'a line\r', async (_, server) => {
       await server.waitFor(/^a line\n/m);
     }));
+
+  test.each(['\x04', '\x7f', '\x1b[A'])(
+    'nothing with a key in it that is no character: %j',
+    (key) =>
+      typedMeanwhile(passphrase, `lost${key}\r`, async (terminal, server) => {
+        server.type('go on');
+        // Passed on by whoever has stdin by then.
+        await terminal.shows('go on');
+        await typeIn(terminal, 'a line');
+        await server.waitFor(/^a line\n/m);
+        expect(server.output).not.toContain('lost');
+        expect(server.output).not.toContain(key);
+      }),
+  );
 });
 
 /** A connection whose server asks after the handshake, with a request whose body is typed in. */

@@ -1,5 +1,6 @@
 const CTRL_C = 0x03;
-const [CR, LF] = [0x0d, 0x0a];
+const [CR, LF, TAB] = [0x0d, 0x0a, 0x09];
+const [BLANK, DELETE] = [0x20, 0x7f];
 
 /** Ends what {@link staySilent} began, with the terminal as it is. */
 let leaveAsIs: (() => void) | undefined;
@@ -31,7 +32,9 @@ export function staySilent(ended: () => void): void {
     const bytes = Buffer.concat(typed);
     // No key has been a signal meanwhile, nor Enter the end of a line.
     if (bytes.includes(CTRL_C)) process.kill(process.pid, 'SIGINT');
-    else if (bytes.length > 0) stdin.unshift(bytes.map((byte) => (byte === CR ? LF : byte)));
+    else if (bytes.length > 0 && bytes.every(isText)) {
+      stdin.unshift(bytes.map((byte) => (byte === CR ? LF : byte)));
+    }
     end();
   };
   stdin.setRawMode(true);
@@ -41,6 +44,14 @@ export function staySilent(ended: () => void): void {
     turn = setImmediate(handBack);
   });
   leaveAsIs = end;
+}
+
+/**
+ * Other keys edit a line or end the input, which the terminal does when it shows them. Nobody saw what they did to what
+ * is typed here, so that all of it is dropped.
+ */
+function isText(byte: number): boolean {
+  return (byte >= BLANK && byte !== DELETE) || byte === CR || byte === LF || byte === TAB;
 }
 
 /** Another prompt takes the terminal, and what was typed. */
