@@ -104,8 +104,17 @@ test('plain: keys that are no characters are no part of it', () =>
   atPassphrase(['--plain'], async (terminal) => {
     await terminal.shows('Passphrase of me.p12:');
     const [first, second] = [passphrase.slice(0, 4), passphrase.slice(4)];
-    const keys = '\t\x01\x1a\x1b[A\x1bOB\x1b[3~\x1b[1;5C\x1b\x00';
+    const keys = '\t\x01\x1a\x1b[A\x1bOB\x1b[3~\x1b[1;5C\x1b[[A\x1b\x00';
     await terminal.type(`${keys}${first}${keys}${second}${keys}\r`);
+    await terminal.shows(`Certificate sent: ${pki.deepClient.subject}`);
+  }));
+
+test('plain: a key may come in pieces', () =>
+  atPassphrase(['--plain'], async (terminal) => {
+    await terminal.shows('Passphrase of me.p12:');
+    await terminal.type('\r\x1b');
+    await terminal.shows('Type the passphrase');
+    await terminal.type(`[A${passphrase}\r`);
     await terminal.shows(`Certificate sent: ${pki.deepClient.subject}`);
   }));
 

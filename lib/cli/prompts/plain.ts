@@ -9,8 +9,9 @@ const CTRL_C = 0x03;
 const CTRL_D = 0x04;
 const CTRL_U = 0x15;
 const ESCAPE = 0x1b;
+const BRACKET = 0x5b;
 /** `[` and `O`. */
-const INTRODUCERS = new Set([0x5b, 0x4f]);
+const INTRODUCERS = new Set([BRACKET, 0x4f]);
 /** Below are control characters, which are part of no secret. */
 const BLANK = 0x20;
 /** From here on. */
@@ -57,6 +58,7 @@ export function askHidden(question: string, empty: string, signal: AbortSignal):
     signal.throwIfAborted();
     const { stdin } = process;
     let typed: number[] = [];
+    const withoutKeys = keyFilter();
     const leave = onContinued(() => process.stderr.write(question));
     const end = (settle: () => void) => {
       leave();
@@ -101,19 +103,26 @@ export function askHidden(question: string, empty: string, signal: AbortSignal):
   });
 }
 
-/** Without what arrows and their like send: ESC [ or ESC O, parameters, and one that ends it (ECMA-48, CSI; SS3). */
-function* withoutKeys(bytes: Buffer): Generator<number> {
-  let state: 'text' | 'escape' | 'key' = 'text';
-  for (const byte of bytes) {
-    if (state === 'escape' && INTRODUCERS.has(byte)) {
-      state = 'key';
-    } else if (state === 'key' && byte >= BLANK) {
-      if (byte >= FINAL) state = 'text';
-    } else {
-      state = byte === ESCAPE ? 'escape' : 'text';
-      yield byte;
+/**
+ * Leaves away what arrows and their like send, in whatever pieces that comes: ESC [ or ESC O, parameters, and one that
+ * ends it (ECMA-48, CSI; SS3). The Linux console has a second [ in those of F1 to F5, which is no end.
+ */
+function keyFilter(): (bytes: Buffer) => Generator<number> {
+  let state: 'text' | 'escape' | 'introduced' | 'key' = 'text';
+  return function* (bytes) {
+    for (const byte of bytes) {
+      if (state === 'escape' && INTRODUCERS.has(byte)) {
+        state = 'introduced';
+      } else if (state === 'introduced' && byte === BRACKET) {
+        state = 'key';
+      } else if ((state === 'introduced' || state === 'key') && byte >= BLANK) {
+        state = byte >= FINAL ? 'text' : 'key';
+      } else {
+        state = byte === ESCAPE ? 'escape' : 'text';
+        yield byte;
+      }
     }
-  }
+  };
 }
 
 /** Without its last character, which may be of several bytes (UTF-8). */
