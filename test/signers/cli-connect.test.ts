@@ -182,6 +182,25 @@ test('an answer to the PIN has its limit by --wait', () =>
     ),
   ));
 
+test('a PIN that is typed before its prompt is there does not go to the server', () =>
+  withSServer({ ...required, requestCert: 'no', protocol: 'TLSv1.3' }, (server) =>
+    withCliAt(
+      cli,
+      connect(server.port, '--plain'),
+      async (terminal) => {
+        await terminal.shows('Certificate: not asked for');
+        server.type('c');
+        await terminal.shows('Number from 0 to 1:');
+        await terminal.type(`1\r${PIN}\r`);
+        await server.waitFor(/<<< .*, CertificateVerify/);
+        await terminal.type('a line\r');
+        await server.waitFor('a line');
+        expect(server.output).not.toContain(PIN);
+      },
+      { env: softHsm.env },
+    ),
+  ));
+
 describe('without a terminal', () => {
   const run = (port: number, args: readonly string[], env: Record<string, string> = {}) =>
     cli.run([...connect(port, '--auto', '--ca', pki.serverCa.certPath), ...args], {

@@ -1,3 +1,4 @@
+import type { TLSSocket } from '../../tls-socket';
 import type { Session } from '../action';
 import { CliError } from '../cli-error';
 import type { ConnectionFlags } from '../connection-options';
@@ -23,16 +24,21 @@ export interface ConnectFlags extends ConnectionFlags, AnswerFlags, RequestFlags
   readonly quiet?: boolean;
 }
 
+/** Milliseconds. */
+const LOOK = 50;
+
 /** One connection and what is said on it, from its beginning to its end. */
 export class Talk {
   readonly #session: Session;
   readonly #target: Target;
   readonly #flags: ConnectFlags;
   readonly #answers: Answers;
+  #socket: TLSSocket | undefined;
   #waitingFor: string | undefined;
   #progress: Progress | undefined;
   /** Who has stdin when no prompt has it. */
   #reader: Pump | StdinBody | undefined;
+  #releasing: NodeJS.Timeout | undefined;
   /** Since when a prompt has been there, and no answer. */
   #openSince: number | undefined;
   #identityTold = '';
@@ -69,6 +75,7 @@ export class Talk {
   }
 
   async #talk({ socket }: Opened, request: HttpRequest | undefined): Promise<void> {
+    this.#socket = socket;
     this.#waitFor(undefined);
     this.#tell(connectionLine(socket, this.#target));
     const tellIdentity = () => {
@@ -100,14 +107,24 @@ export class Talk {
 
   #promptOpened(): (answered: boolean) => void {
     this.#progress?.stop();
+    clearInterval(this.#releasing);
     this.#reader?.hold();
     this.#openSince = performance.now();
     return (answered) => {
       if (!answered) return;
       this.#openSince = undefined;
-      this.#reader?.release();
+      this.#releaseOnceAnswered();
       this.#waitFor(this.#waitingFor);
     };
+  }
+
+  /** Behind the choice a token may ask for its PIN, which may be typed already. No event tells of the signature. */
+  #releaseOnceAnswered(): void {
+    this.#releasing = setInterval(() => {
+      if (this.#socket?.clientAuth.status === 'pending') return;
+      clearInterval(this.#releasing);
+      this.#reader?.release();
+    }, LOOK).unref();
   }
 
   /** Says so, when that takes long, until something else is waited for or nothing. */
