@@ -77,6 +77,19 @@ test('a terminal that says that it has no columns gets the line all the same', a
   expect(shown.length).toBeGreaterThan(0);
 });
 
+test('nor does the line above a prompt lose anything there', async () => {
+  const server = await startSServer({ identity: pki.server, requestCert: 'required' });
+  const { certPath, keyPath } = pki.clients.ec256;
+  const trust = ['--ca', pki.serverCa.certPath];
+  const args = ['connect', `localhost:${server.port}`, '-i', certPath, '-i', keyPath, ...trust];
+  const { printed, type } = inTerminal(args, 0);
+  await printed.waitFor(/The server waits for the answer: \d+ s\r?\n/);
+  await printed.waitFor('client ec256');
+  type('\x03');
+  await printed.waitFor('END:130: echo');
+  await server.stop();
+});
+
 test('in plain mode it is one line that stays', async () => {
   const { port } = silent.address() as AddressInfo;
   const args = ['probe', `127.0.0.1:${port}`, '--timeout', '1.2', '--plain'];

@@ -92,7 +92,7 @@ async function onScreen<T>(
   { terminal, signal, serverWaits = true, isTried = false }: PromptOptions,
   ask: (context: PromptContext) => Promise<T>,
 ): Promise<T> {
-  const output = new WaitingLine(process.stderr, terminal.colored, serverWaits);
+  const output = new WaitingLine(process.stderr, terminal, serverWaits);
   const over = new AbortController();
   const context: PromptContext = {
     input: process.stdin,

@@ -1,5 +1,6 @@
 import { Writable } from 'node:stream';
 import type { WriteStream } from 'node:tty';
+import type { Terminal } from '../terminal';
 
 const TICK = 1_000;
 const WAITS = 'The server waits for the answer';
@@ -19,7 +20,7 @@ const STYLES = new RegExp(`${ESCAPE}\\[[\\d;]*m`, 'g');
  */
 export class WaitingLine extends Writable {
   readonly #screen: WriteStream;
-  readonly #colored: boolean;
+  readonly #terminal: Terminal;
   readonly #began = performance.now();
   readonly #timer: NodeJS.Timeout;
   readonly #shown: boolean;
@@ -34,10 +35,10 @@ export class WaitingLine extends Writable {
   #lost = false;
 
   /** @param shown - `false`: nobody waits, and there is no such line. */
-  constructor(screen: WriteStream, colored: boolean, shown: boolean) {
+  constructor(screen: WriteStream, terminal: Terminal, shown: boolean) {
     super({ decodeStrings: false });
     this.#screen = screen;
-    this.#colored = colored;
+    this.#terminal = terminal;
     this.#shown = shown;
     this.#begin();
     this.#timer = setInterval(() => this.#rewrite(WAITS), TICK);
@@ -47,7 +48,7 @@ export class WaitingLine extends Writable {
 
   /** Asked for by readline, as are rows. */
   get columns(): number {
-    return this.#screen.columns;
+    return this.#terminal.errWidth;
   }
 
   get rows(): number {
@@ -92,7 +93,7 @@ export class WaitingLine extends Writable {
       if (move === '\n') this.#row += 1;
       else this.#row += Number(count || 1) * (direction === 'A' ? -1 : 1);
     }
-    this.#screen.write(this.#colored ? text : text.replace(STYLES, ''));
+    this.#screen.write(this.#terminal.colored ? text : text.replace(STYLES, ''));
   }
 
   #rewrite(text: string): void {
@@ -108,7 +109,7 @@ export class WaitingLine extends Writable {
       0,
       this.columns - 1,
     );
-    return this.#colored ? `\x1b[2m${line}\x1b[22m` : line;
+    return this.#terminal.colored ? `\x1b[2m${line}\x1b[22m` : line;
   }
 }
 
