@@ -11,21 +11,16 @@ export class NetworkClock {
   readonly #timer: NodeJS.Timeout;
 
   /**
-   * @param limit - In milliseconds; asked each time where it may grow.
+   * @param limit - In milliseconds; it may grow meanwhile.
    * @param expired - Called once, unless it is stopped before.
    * @param moves - Whether the network does what it should, so that it is counted from the beginning.
    */
-  constructor(
-    socket: TLSSocket,
-    limit: number | (() => number),
-    expired: () => void,
-    moves = () => false,
-  ) {
+  constructor(socket: TLSSocket, limit: () => number, expired: () => void, moves = () => false) {
     let passed = 0;
     this.#timer = setInterval(() => {
       if (socket.clientAuth.status === 'pending') return;
       passed = moves() ? 0 : passed + TICK;
-      if (passed < (typeof limit === 'number' ? limit : limit())) return;
+      if (passed < limit()) return;
       this.stop();
       expired();
     }, TICK);

@@ -120,10 +120,11 @@ class Handshake implements Opened {
         clock.stop();
         reject(this.explain(error));
       };
-      const clock = new NetworkClock(this.socket, left, () => {
+      const expired = () => {
         fail(tookTooLong(target.authority, timeout, 'shake hands'));
         this.socket.destroy();
-      });
+      };
+      const clock = new NetworkClock(this.socket, () => left, expired);
       this.socket.once('secureConnect', () => {
         clock.stop();
         resolve();

@@ -132,23 +132,16 @@ function checked(uri: unknown, options: StoreOptions): CheckedOptions {
 /** Read as the credential will be, before anybody is asked for the key. */
 function leafOf(cert: CertificateInput): X509Certificate {
   if (cert instanceof X509Certificate) return cert;
-  // Its key may be in the same text.
-  return withSecret(cert, 'options.cert', (certificate) => {
+  const certificate = ownBytes(cert, 'options.cert');
+  try {
     const native = translated(
       () => new binding.Credential(bare({ certificate, chain: [], schemes: [] })),
       (failure) => credentialError(failure, INPUT_NAMES),
     );
     return new X509Certificate(native.certificates()[0] as Buffer);
-  });
-}
-
-/** What had to be copied for its bytes does not stay behind. */
-function withSecret<T>(secret: Bytes, name: string, use: (bytes: Uint8Array) => T): T {
-  const bytes = toBytes(secret, name);
-  try {
-    return use(bytes);
   } finally {
-    if (typeof secret === 'string') bytes.fill(0);
+    // Its key may be in the same text.
+    certificate.fill(0);
   }
 }
 
